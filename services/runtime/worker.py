@@ -1,0 +1,114 @@
+"""A worker on a stream: takes as much as it has room for, acknowledges what is done."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+
+import nats.errors
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+
+from stillhouse.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[bytes], Awaitable[None]]
+DeadLetters = Callable[[Msg, str], Awaitable[None]]
+
+
+class Worker:
+    """Pulls messages of a durable consumer and hands them to `handle`.
+
+    A message is acknowledged when `handle` returns; until then the broker is
+    told every third of `ack_wait` seconds that work goes on. `Unavailable`
+    holds the message and tries again; any other error gives it back, and after
+    `max_deliveries` it goes to `dead` with the reason.
+    """
+
+    def __init__(
+        self,
+        js: JetStreamContext,
+        *,
+        stream: str,
+        consumer: str,
+        handle: Handler,
+        dead: DeadLetters,
+        slots: int = 1,
+        ack_wait: float = 30.0,
+        max_deliveries: int = 5,
+    ) -> None:
+        self._js = js
+        self._stream = stream
+        self._consumer = consumer
+        self._handle = handle
+        self._dead = dead
+        self._slots = asyncio.Semaphore(slots)
+        self._ack_wait = ack_wait
+        self._max_deliveries = max_deliveries
+
+    async def run(self) -> None:
+        """Work until cancelled; messages under way are given back then."""
+        subscription = await self._js.pull_subscribe_bind(
+            consumer=self._consumer, stream=self._stream
+        )
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                await self._slots.acquire()
+                message = await self._next(subscription)
+                tasks.create_task(self._process(message))
+
+    async def _next(self, subscription: JetStreamContext.PullSubscription) -> Msg:
+        while True:
+            try:
+                return (await subscription.fetch(1, timeout=5))[0]
+            except (nats.errors.TimeoutError, TimeoutError):
+                continue
+            except (nats.errors.Error, OSError) as error:
+                log.warning("fetching again: %r", error, extra={"stream": self._stream})
+                await asyncio.sleep(0.5)
+
+    async def _process(self, message: Msg) -> None:
+        heartbeat = asyncio.create_task(self._beat(message))
+        try:
+            if message.metadata.num_delivered > self._max_deliveries:
+                await self._give_up(message, "its worker died at every delivery")
+                return
+            await self._attempt(message)
+        except asyncio.CancelledError:
+            with contextlib.suppress(Exception):
+                await message.nak()
+            raise
+        except Exception as error:
+            log.exception("message failed", extra={"subject": message.subject})
+            if message.metadata.num_delivered >= self._max_deliveries:
+                await self._give_up(message, f"{type(error).__name__}: {error}")
+            else:
+                await message.nak(delay=1.0)
+        finally:
+            heartbeat.cancel()
+            self._slots.release()
+
+    async def _attempt(self, message: Msg) -> None:
+        delay = 0.1
+        while True:
+            try:
+                await self._handle(message.data)
+                await message.ack()
+                return
+            except Unavailable as error:
+                log.warning("holding a message: %s", error, extra={"subject": message.subject})
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, 5.0)
+
+    async def _give_up(self, message: Msg, reason: str) -> None:
+        await self._dead(message, reason)  # first, since term() removes the original
+        await message.term()
+
+    async def _beat(self, message: Msg) -> None:
+        while True:
+            await asyncio.sleep(self._ack_wait / 3)
+            with contextlib.suppress(nats.errors.Error):
+                await message.in_progress()
