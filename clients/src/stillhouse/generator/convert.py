@@ -1,0 +1,120 @@
+"""Between the generator's protobuf messages and its types."""
+
+from __future__ import annotations
+
+from stillhouse.generator.types import (
+    Decoding,
+    ModelDescription,
+    ModelPointer,
+    Prompt,
+    Sample,
+    Score,
+    ScoreItem,
+)
+from stillhouse.generator.v1 import generator_pb2
+
+
+def pointer_to_proto(pointer: ModelPointer) -> generator_pb2.ModelPointer:
+    """Where a model is."""
+    return generator_pb2.ModelPointer(
+        uri=pointer.uri, digest=pointer.digest, generation=pointer.generation
+    )
+
+
+def pointer_from_proto(message: generator_pb2.ModelPointer) -> ModelPointer:
+    """Where a model is."""
+    return ModelPointer(message.uri, message.digest, message.generation)
+
+
+def description_to_proto(description: ModelDescription) -> generator_pb2.DescribeResponse:
+    """Which model is loaded."""
+    return generator_pb2.DescribeResponse(
+        model=pointer_to_proto(description.pointer),
+        parameters=description.parameters,
+        architecture=description.architecture,
+        context_length=description.context_length,
+    )
+
+
+def description_from_proto(message: generator_pb2.DescribeResponse) -> ModelDescription:
+    """Which model is loaded; its pointer is empty if none is."""
+    return ModelDescription(
+        pointer=pointer_from_proto(message.model),
+        parameters=message.parameters,
+        architecture=message.architecture,
+        context_length=message.context_length,
+    )
+
+
+def decoding_to_proto(decoding: Decoding) -> generator_pb2.Decoding:
+    """How to sample."""
+    return generator_pb2.Decoding(
+        samples=decoding.samples,
+        max_new_tokens=decoding.max_new_tokens,
+        temperature=decoding.temperature,
+        top_p=decoding.top_p,
+        seed=decoding.seed,
+    )
+
+
+def decoding_from_proto(message: generator_pb2.Decoding) -> Decoding:
+    """How to sample."""
+    return Decoding(
+        samples=message.samples,
+        max_new_tokens=message.max_new_tokens,
+        temperature=message.temperature,
+        top_p=message.top_p,
+        seed=message.seed,
+    )
+
+
+def prompt_to_proto(prompt: Prompt) -> generator_pb2.Prompt:
+    """A prompt."""
+    return generator_pb2.Prompt(id=prompt.id, text=prompt.text)
+
+
+def prompt_from_proto(message: generator_pb2.Prompt) -> Prompt:
+    """A prompt."""
+    return Prompt(message.id, message.text)
+
+
+def sample_to_proto(sample: Sample) -> generator_pb2.Sample:
+    """One continuation."""
+    return generator_pb2.Sample(
+        text=sample.text, tokens=sample.tokens, logprob=sample.logprob, finished=sample.finished
+    )
+
+
+def sample_from_proto(message: generator_pb2.Sample) -> Sample:
+    """One continuation."""
+    return Sample(message.text, message.tokens, message.logprob, message.finished)
+
+
+def item_to_proto(item: ScoreItem) -> generator_pb2.ScoreItem:
+    """What to score."""
+    return generator_pb2.ScoreItem(prefix=item.prefix, continuation=item.continuation)
+
+
+def item_from_proto(message: generator_pb2.ScoreItem) -> ScoreItem:
+    """What to score."""
+    return ScoreItem(message.prefix, message.continuation)
+
+
+def score_to_proto(score: Score) -> generator_pb2.ScoreResult:
+    """A log-likelihood."""
+    return generator_pb2.ScoreResult(
+        logprob=score.logprob,
+        tokens=score.tokens,
+        token_logprobs=score.token_logprobs,
+        token_ends=score.token_ends,
+    )
+
+
+def score_from_proto(message: generator_pb2.ScoreResult) -> Score:
+    """A log-likelihood."""
+    return Score(
+        logprob=message.logprob,
+        tokens=message.tokens,
+        token_logprobs=tuple(message.token_logprobs),
+        token_ends=tuple(message.token_ends),
+    )

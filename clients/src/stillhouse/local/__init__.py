@@ -1,0 +1,1 @@
+"""Everything on this machine: the broker and the services as child processes."""

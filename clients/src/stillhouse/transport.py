@@ -1,0 +1,196 @@
+"""Channels to a service, calls with a deadline, and errors back from their statuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any, Self, TypeVar
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from stillhouse import errors
+
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+
+_Q = TypeVar("_Q")
+_A = TypeVar("_A")
+_Detail = TypeVar("_Detail", error_details_pb2.BadRequest, error_details_pb2.RetryInfo)
+
+_SERVICE_CONFIG = {
+    "loadBalancingConfig": [{"round_robin": {}}],
+    "methodConfig": [
+        {
+            "name": [{}],
+            "retryPolicy": {
+                "maxAttempts": 4,
+                "initialBackoff": "0.05s",
+                "maxBackoff": "1s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        },
+        # Not asked twice: a repetition might start a second run.
+        {"name": [{"service": "stillhouse.trainer.v1.TrainerService", "method": "CreateRun"}]},
+    ],
+    "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
+}
+
+_OPTIONS = (
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    # The services are neighbours; a proxy set for the world outside can't reach them.
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
+)
+
+
+def open_channel(target: str) -> grpc.Channel:
+    """A channel to `target` (HOST:PORT, or any gRPC target such as dns:///HOST:PORT)."""
+    return grpc.insecure_channel(_checked(target), options=_OPTIONS)
+
+
+def open_async_channel(target: str) -> grpc.aio.Channel:
+    """`open_channel` for asyncio; belongs to the running loop."""
+    return grpc.aio.insecure_channel(_checked(target), options=_OPTIONS)
+
+
+def _checked(target: str) -> str:
+    if not target.strip():
+        raise errors.InvalidArgument("target", "is empty; give HOST:PORT")
+    return target
+
+
+class Client:
+    """Owns a channel; each call ends after `timeout` seconds at the latest."""
+
+    def __init__(self, target: str, timeout: float) -> None:
+        self._channel = open_channel(target)
+        self._timeout = timeout
+
+    def _call(self, method: grpc.UnaryUnaryMultiCallable[_Q, _A], request: _Q) -> _A:
+        with translated():
+            return method(request, timeout=self._timeout)
+
+    def _stream(
+        self,
+        method: grpc.UnaryStreamMultiCallable[_Q, _A],
+        request: _Q,
+        timeout: float | None,
+    ) -> Iterator[_A]:
+        call = method(request, timeout=timeout)
+        try:
+            with translated():
+                yield from call
+        finally:
+            call.cancel()
+
+    def close(self) -> None:
+        """End calls under way and close the channel."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class AsyncClient:
+    """`Client` for asyncio; make it inside the loop that uses it."""
+
+    def __init__(self, target: str, timeout: float) -> None:
+        self._channel = open_async_channel(target)
+        self._timeout = timeout
+
+    async def _call(self, method: grpc.aio.UnaryUnaryMultiCallable[_Q, _A], request: _Q) -> _A:
+        with translated():
+            return await method(request, timeout=self._timeout)
+
+    async def _stream(
+        self,
+        method: grpc.aio.UnaryStreamMultiCallable[_Q, _A],
+        request: _Q,
+        timeout: float | None,
+    ) -> AsyncIterator[_A]:
+        call = method(request, timeout=timeout)
+        try:
+            with translated():
+                async for response in call:
+                    yield response
+        finally:
+            call.cancel()
+
+    async def close(self) -> None:
+        """End calls under way and close the channel."""
+        await self._channel.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise what the service raised in place of gRPC's own errors."""
+    try:
+        yield
+    except grpc.RpcError as error:
+        raise from_rpc_error(error) from None
+
+
+def from_rpc_error(error: Any) -> errors.StillhouseError:
+    """The error that a status stands for, with the fields its details carry."""
+    code, message = error.code(), error.details() or error.code().name
+    if code is grpc.StatusCode.INVALID_ARGUMENT:
+        return _invalid_argument(error, message)
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        info = _detail(error, error_details_pb2.RetryInfo)
+        return errors.ResourceExhausted(message, _seconds(info) if info else 1.0)
+    kind = _KINDS.get(code)
+    return kind(message) if kind else errors.Internal(f"{code.name}: {message}")
+
+
+_KINDS: dict[grpc.StatusCode, type[errors.StillhouseError]] = {
+    grpc.StatusCode.NOT_FOUND: errors.NotFound,
+    grpc.StatusCode.FAILED_PRECONDITION: errors.FailedPrecondition,
+    grpc.StatusCode.UNAVAILABLE: errors.Unavailable,
+    grpc.StatusCode.DEADLINE_EXCEEDED: errors.DeadlineExceeded,
+    grpc.StatusCode.CANCELLED: errors.Cancelled,
+    # What answers at the target is another service, or an older one.
+    grpc.StatusCode.UNIMPLEMENTED: errors.FailedPrecondition,
+}
+
+
+def _invalid_argument(error: Any, message: str) -> errors.InvalidArgument:
+    details = _detail(error, error_details_pb2.BadRequest)
+    if details is None or not details.field_violations:
+        return errors.InvalidArgument("", message)
+    violation = details.field_violations[0]
+    return errors.InvalidArgument(violation.field, violation.description)
+
+
+def _detail(error: Any, kind: type[_Detail]) -> _Detail | None:
+    for packed in _status(error).details:
+        detail = kind()
+        if packed.Unpack(detail):
+            return detail
+    return None
+
+
+def _status(error: Any) -> status_pb2.Status:
+    try:
+        return rpc_status.from_call(error) or status_pb2.Status()
+    except ValueError:  # details that contradict the status are as good as none
+        return status_pb2.Status()
+
+
+def _seconds(info: error_details_pb2.RetryInfo) -> float:
+    return float(info.retry_delay.ToTimedelta().total_seconds())

@@ -1,0 +1,311 @@
+// Binary search in a suffix array, one probe at a time, so that many searches
+// can take turns while memory answers (run_interleaved).
+//
+// Sources: U. Manber, G. Myers, "Suffix Arrays: A New Method for On-Line String
+// Searches", SIAM J. Comput. 22(5), 1993 (no symbol compared twice thanks to the
+// common prefixes with both borders). The longest match of a query is the longer
+// common prefix with the two suffixes that surround it in order.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+#include "stillhouse/errors.hpp"
+
+namespace stillhouse {
+
+// Ranks [lo, hi) of the suffixes that start with a query; empty if lo == hi.
+struct Range {
+    std::uint64_t lo = 0;
+    std::uint64_t hi = 0;
+
+    std::uint64_t count() const { return hi - lo; }
+};
+
+// The arrays of a segment. Symbol is uint16 or uint32; 0 ends a document.
+template <class Symbol>
+struct SuffixArray {
+    std::span<const Symbol> text;             // T + D symbols in [0, K]
+    std::span<const std::uint32_t> suffixes;  // T positions in text, in suffix order
+    std::span<const std::uint32_t> buckets;   // K + 2 ranks: [s, s + 1) starts with symbol s
+
+    // Where the suffix of a rank in [0, T) starts. Never trusts the file: throws
+    // FormatError if the position is outside the text.
+    std::size_t position(std::uint64_t rank) const {
+        const std::size_t at = suffixes[rank];
+        if (at >= text.size()) [[unlikely]]
+            throw FormatError("suffixes: a position beyond the text; the index is corrupt, run verify()");
+        return at;
+    }
+};
+
+// Length of the common prefix of text and query, both at least `known` and at
+// most `limit` symbols long, given that the first `known` are equal.
+template <class Symbol>
+std::size_t common_prefix(const Symbol* text, const Symbol* query, std::size_t known, std::size_t limit) {
+    constexpr std::size_t step = 8 / sizeof(Symbol);
+    while (known + step <= limit) {
+        std::uint64_t a;
+        std::uint64_t b;
+        std::memcpy(&a, text + known, 8);
+        std::memcpy(&b, query + known, 8);
+        if (a != b) return known + static_cast<std::size_t>(std::countr_zero(a ^ b)) / (8 * sizeof(Symbol));
+        known += step;
+    }
+    while (known < limit && text[known] == query[known]) ++known;
+    return known;
+}
+
+// What a search is for: the suffixes that start with the whole query, or with
+// its longest prefix that occurs.
+enum class Goal { whole, longest };
+
+// One search. While !done(): fetch the suffix of rank(), feed() its position.
+template <class Symbol>
+class Search {
+  public:
+    Search() = default;
+
+    // `query` holds symbols in [1, K] and must outlive the search.
+    Search(const SuffixArray<Symbol>& array, std::span<const Symbol> query, Goal goal)
+        : query_(query.data()), length_(query.size()), goal_(goal) {
+        if (length_ == 0) {
+            finish({0, array.suffixes.size()}, 0);
+            return;
+        }
+        const std::size_t first = query_[0];
+        bucket_ = {array.buckets[first], array.buckets[first + 1]};
+        if (bucket_.count() == 0 || length_ == 1) {
+            finish(bucket_, bucket_.count() == 0 ? 0 : 1);
+            return;
+        }
+        // All suffixes of the bucket share the first symbol.
+        lo_ = bucket_.lo;
+        hi_ = top_ = bucket_.hi;
+        phase_ = Phase::descend;
+        aim();
+    }
+
+    bool done() const { return phase_ == Phase::done; }
+    std::uint64_t rank() const { return rank_; }
+
+    // Symbols of the suffix at rank() that are known to equal the query's.
+    std::size_t known() const { return known_; }
+
+    // When done: the suffixes found, and how many symbols of the query they share.
+    Range range() const { return result_; }
+    std::size_t matched() const { return matched_; }
+
+    // Compares the suffix of rank(), which starts at `at`, and moves on.
+    void feed(const SuffixArray<Symbol>& array, std::size_t at) {
+        const std::size_t wanted = phase_ == Phase::descend ? length_ : matched_;
+        const std::size_t room = array.text.size() - at;
+        const Symbol* suffix = array.text.data() + at;
+        const std::size_t shared = common_prefix(suffix, query_, std::min(known_, room), std::min(wanted, room));
+        if (shared == room && shared < wanted) [[unlikely]]
+            throw FormatError("text: does not end with a document end; the index is corrupt, run verify()");
+        if (phase_ == Phase::descend)
+            descend(shared, shared == length_ || suffix[shared] > query_[shared]);
+        else
+            widen(shared);
+    }
+
+  private:
+    enum class Phase : std::uint8_t {
+        descend,  // look for the query's place among the suffixes: [lo_, hi_)
+        left,     // look for the first suffix that shares matched_ symbols
+        right,    // look for the last one
+        done,
+    };
+
+    void finish(Range range, std::size_t matched) {
+        result_ = range;
+        matched_ = matched;
+        phase_ = Phase::done;
+    }
+
+    void aim() {
+        if (lo_ < hi_) {
+            rank_ = lo_ + (hi_ - lo_) / 2;
+            known_ = std::min(shared_below_, shared_above_);
+        } else {
+            land();
+        }
+    }
+
+    void descend(std::size_t shared, bool not_less) {
+        if (!not_less) {
+            lo_ = rank_ + 1;
+            shared_below_ = shared;
+        } else {
+            // The first whole match is also the highest one seen.
+            if (shared < length_) {
+                top_ = rank_;
+                shared_top_ = shared;
+            } else if (shared_above_ < length_) {
+                highest_ = rank_;
+            }
+            hi_ = rank_;
+            shared_above_ = shared;
+        }
+        aim();
+    }
+
+    // The query's place is lo_; shared_below_ and shared_above_ belong to the two
+    // suffixes around it, or are 1 where the bucket ends.
+    void land() {
+        matched_ = std::max(shared_below_, shared_above_);
+        if (goal_ == Goal::whole && shared_above_ < length_) return finish({0, 0}, matched_);
+        if (matched_ == 1) return finish(bucket_, 1);
+        result_ = {lo_, lo_};
+        if (shared_above_ == length_) {
+            // Nothing below starts with the whole query; above, the end is known to
+            // lie behind the highest match and not behind top_.
+            start_widening(Phase::right, highest_, top_, shared_top_, false);
+        } else if (shared_below_ == matched_) {
+            start_widening(Phase::left, lo_ - 1, bucket_.lo - 1, 1, true);
+        } else {
+            start_widening(Phase::right, lo_, bucket_.hi, 1, true);
+        }
+    }
+
+    // Looks between a rank that matches and one that does not (possibly just
+    // outside the bucket; -1 wraps and is never probed). From a lone match in
+    // growing steps, since most longest matches are few, else by halving.
+    void start_widening(Phase phase, std::uint64_t inner, std::uint64_t outer, std::size_t shared_outer,
+                        bool galloping) {
+        phase_ = phase;
+        inner_ = inner;
+        outer_ = outer;
+        known_ = shared_outer;
+        stride_ = galloping ? 1 : 0;
+        aim_outward();
+    }
+
+    void aim_outward() {
+        const std::uint64_t distance = phase_ == Phase::left ? inner_ - outer_ : outer_ - inner_;
+        if (distance == 1) return settle();
+        const std::uint64_t offset = stride_ > 0 ? std::min(stride_, distance - 1) : distance / 2;
+        rank_ = phase_ == Phase::left ? inner_ - offset : inner_ + offset;
+    }
+
+    void widen(std::size_t shared) {
+        if (shared >= matched_) {
+            inner_ = rank_;
+            stride_ *= 2;
+        } else {
+            outer_ = rank_;
+            known_ = shared;  // everything between shares at least as much
+            stride_ = 0;
+        }
+        aim_outward();
+    }
+
+    void settle() {
+        if (phase_ == Phase::right) {
+            result_.hi = inner_ + 1;
+            phase_ = Phase::done;
+            return;
+        }
+        result_.lo = inner_;
+        if (shared_above_ == matched_)
+            start_widening(Phase::right, lo_, bucket_.hi, 1, true);
+        else
+            phase_ = Phase::done;
+    }
+
+    const Symbol* query_ = nullptr;
+    std::size_t length_ = 0;
+    std::uint64_t rank_ = 0;
+    std::size_t known_ = 1;
+    std::uint64_t lo_ = 0;
+    std::uint64_t hi_ = 0;
+    std::size_t shared_below_ = 1;
+    std::size_t shared_above_ = 1;
+    std::uint64_t top_ = 0;  // lowest rank known to be above all whole matches
+    std::size_t shared_top_ = 1;
+    std::uint64_t highest_ = 0;  // highest whole match seen
+    std::uint64_t inner_ = 0;
+    std::uint64_t outer_ = 0;
+    std::uint64_t stride_ = 0;
+    Range bucket_;
+    Range result_;
+    std::size_t matched_ = 0;
+    Goal goal_ = Goal::whole;
+    Phase phase_ = Phase::done;
+};
+
+// Runs one search to its end.
+template <class Symbol>
+Search<Symbol> run(const SuffixArray<Symbol>& array, std::span<const Symbol> query, Goal goal) {
+    Search<Symbol> search(array, query, goal);
+    while (!search.done()) search.feed(array, array.position(search.rank()));
+    return search;
+}
+
+// Runs searches side by side: while one waits for memory, the others compute.
+//
+//   next(search) -> bool   stores the next search, or returns false at the end
+//   finish(slot, search)   takes a result; `slot` counts the searches from 0 in
+//                          the order of next, results come in any order
+template <class Symbol, class Next, class Finish>
+void run_interleaved(const SuffixArray<Symbol>& array, Next next, Finish finish) {
+    struct Lane {
+        Search<Symbol> search;
+        std::size_t slot = 0;
+        std::size_t at = 0;
+    };
+    // Enough to cover a memory access, few enough for the first-level cache.
+    std::array<Lane, 16> lanes;
+    std::size_t slots = 0;
+
+    const auto fetch_suffix = [&](const Lane& lane) {
+        __builtin_prefetch(array.suffixes.data() + lane.search.rank());
+    };
+    // Gives the lane a search that needs probing; false when there is none left.
+    const auto refill = [&](Lane& lane) {
+        while (next(lane.search)) {
+            lane.slot = slots++;
+            if (!lane.search.done()) {
+                fetch_suffix(lane);
+                return true;
+            }
+            finish(lane.slot, lane.search);
+        }
+        return false;
+    };
+
+    std::size_t active = 0;
+    while (active < lanes.size() && refill(lanes[active])) ++active;
+    while (active > 0) {
+        for (std::size_t i = 0; i < active; ++i) {
+            Lane& lane = lanes[i];
+            lane.at = array.position(lane.search.rank());
+            __builtin_prefetch(array.text.data() + lane.at + std::min(lane.search.known(), array.text.size() - lane.at));
+        }
+        for (std::size_t i = 0; i < active;) {
+            Lane& lane = lanes[i];
+            lane.search.feed(array, lane.at);
+            if (!lane.search.done()) {
+                fetch_suffix(lane);
+                ++i;
+                continue;
+            }
+            finish(lane.slot, lane.search);
+            if (refill(lane)) {
+                // Its suffix is fetched in the next round.
+                ++i;
+            } else if (--active != i) {
+                // The moved lane has not been fed in this round yet.
+                lane = lanes[active];
+            }
+        }
+    }
+}
+
+}  // namespace stillhouse

@@ -1,0 +1,20 @@
+"""Exact n-gram queries of any length over a corpus of token ids.
+
+``build`` writes an index, ``Index.open`` opens it. README.md and FORMAT.md of the
+engine's sources tell the rest.
+"""
+
+from stillhouse_native._core import __version__
+from stillhouse_native.building import build
+from stillhouse_native.errors import BuildError, EngineError, FormatError
+from stillhouse_native.index import Index, Occurrence
+
+__all__ = [
+    "BuildError",
+    "EngineError",
+    "FormatError",
+    "Index",
+    "Occurrence",
+    "__version__",
+    "build",
+]

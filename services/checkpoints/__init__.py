@@ -1,0 +1,1 @@
+"""Model folders: finding them, naming them by digest, loading them."""

@@ -1,0 +1,1 @@
+"""The filter service: keeps the few good candidates of a poor teacher."""

@@ -1,0 +1,99 @@
+"""`python -m services.filter`: judges the batches of the queue, and callers' own by rpc."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack
+
+from services.filter.consumer import CandidateHandler
+from services.filter.evidence import Backends
+from services.filter.remote import RemoteCritic, RemoteIndex
+from services.filter.rpc import SERVICE, FilterService
+from services.filter.settings import FilterSettings
+from services.runtime import streams
+from services.runtime.server import Server, run, serving, until_stopped
+from services.runtime.streams import Publisher
+from services.runtime.worker import Worker
+from services.topology import CANDIDATES, FILTERS, DeadLetterBox
+from stillhouse.errors import StillhouseError
+from stillhouse.filter.v1.filter_pb2_grpc import add_FilterServiceServicer_to_server
+from stillhouse.generator.client import AsyncGeneratorClient
+from stillhouse.index.client import AsyncIndexClient
+
+log = logging.getLogger(__name__)
+
+_AGAIN = 1.0  # seconds between looks at a backend that is not ready
+
+
+async def main(settings: FilterSettings) -> None:
+    """Serve until SIGTERM; unless told otherwise, work on the queue too."""
+    async with AsyncExitStack() as stack:
+        critic = await stack.enter_async_context(AsyncGeneratorClient(settings.critic_target))
+        index = await stack.enter_async_context(AsyncIndexClient(settings.index_target))
+        backends = Backends(
+            RemoteCritic(critic, settings.critic_limits),
+            RemoteIndex(index, settings.index_name, settings.index_limits),
+        )
+        server = Server(settings, (SERVICE,))
+        service = FilterService(backends, settings.max_candidates)
+        add_FilterServiceServicer_to_server(service, server.grpc)
+        await stack.enter_async_context(serving(server))
+        await until_stopped(_work(settings, backends, server, critic, index))
+
+
+async def _work(
+    settings: FilterSettings,
+    backends: Backends,
+    server: Server,
+    critic: AsyncGeneratorClient,
+    index: AsyncIndexClient,
+) -> None:
+    await asyncio.gather(_until_loaded(critic), _until_indexed(index))
+    if not settings.queue:
+        await server.ready()
+        await asyncio.Event().wait()
+    client = await streams.connect(settings.nats_url, "filter")
+    try:
+        await server.ready()
+        js = client.jetstream()
+        publisher = Publisher(js)
+        await Worker(
+            js,
+            stream=CANDIDATES,
+            consumer=FILTERS,
+            handle=CandidateHandler(backends, publisher),
+            dead=DeadLetterBox(publisher),
+            slots=settings.slots,
+            ack_wait=settings.ack_wait,
+        ).run()
+    finally:
+        await client.close()
+
+
+async def _until_loaded(critic: AsyncGeneratorClient) -> None:
+    """Return once the critic has a model."""
+    while True:
+        try:
+            if (await critic.describe()).pointer.digest:
+                return
+            log.info("waiting for the critic's model")
+        except StillhouseError as error:
+            log.info("waiting for the critic: %s", error)
+        await asyncio.sleep(_AGAIN)
+
+
+async def _until_indexed(index: AsyncIndexClient) -> None:
+    """Return once the index service has an index that answers."""
+    while True:
+        try:
+            if any(info.ready for info in await index.list_indexes()):
+                return
+            log.info("waiting for an index")
+        except StillhouseError as error:
+            log.info("waiting for the index: %s", error)
+        await asyncio.sleep(_AGAIN)
+
+
+if __name__ == "__main__":
+    run(FilterSettings, main)

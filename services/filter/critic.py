@@ -1,0 +1,85 @@
+"""Prompts for the critic, and pointwise mutual information from its scores.
+
+PMI(x; y) = log p(y | x) - log p(y), in nats. The frozen critic reads the same words in
+both terms, once with the document and once without, so that what the prompt alone
+makes likely cancels. A causal form of InfoSumm's critics (arXiv 2403.13780, section 2),
+which infill masked spans instead.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from services.filter.words import is_content, spans
+from stillhouse.generator.types import Score, ScoreItem
+
+_ASK_SUMMARY = "\n\nIn short:"
+_ASK_SOURCE = "\n\nIn full:"
+
+
+def summary_items(source: str, summary: str) -> tuple[ScoreItem, ...]:
+    """What to ask for PMI(x; y) read from the summary: with x, then without."""
+    if not summary:
+        return ()
+    continuation = f" {summary}"
+    return (
+        ScoreItem(f"{source}{_ASK_SUMMARY}", continuation),
+        ScoreItem(_ASK_SUMMARY, continuation),
+    )
+
+
+def source_items(source: str, summary: str) -> tuple[ScoreItem, ...]:
+    """What to ask for PMI(x; y) read from the document: with y, then without."""
+    if not summary or not source:
+        return ()
+    continuation = f" {source}"
+    return (
+        ScoreItem(f"{summary}{_ASK_SOURCE}", continuation),
+        ScoreItem(_ASK_SOURCE, continuation),
+    )
+
+
+def mean_pmi(answers: Sequence[Score]) -> float:
+    """(log p(with) - log p(without)) / tokens, in nats a token; 0 if nothing was asked."""
+    if not answers:
+        return 0.0
+    given, alone = answers
+    if given.tokens != alone.tokens:
+        return math.nan
+    return (given.logprob - alone.logprob) / max(1, given.tokens)
+
+
+def weakest_word(text: str, logprobs: Sequence[float], score: Score) -> float:
+    """Minimum over the content words of `text` of the sum of their tokens' `logprobs`.
+
+    `score` says where the tokens end in " " + text. NaN if it says nothing or a value is
+    NaN, 0 if there is no content word.
+    """
+    if len(score.token_ends) != score.tokens or len(logprobs) != score.tokens:
+        return math.nan
+    sums = list(_word_sums(text, logprobs, score.token_ends))
+    return math.nan if any(map(math.isnan, sums)) else min(sums, default=0.0)
+
+
+def pointwise_gains(answers: Sequence[Score]) -> list[float]:
+    """Per token of y, log p(with) - log p(without) in nats; [] if the tokens differ."""
+    if not answers or len(answers[0].token_logprobs) != len(answers[1].token_logprobs):
+        return []
+    given, alone = answers
+    return [a - b for a, b in zip(given.token_logprobs, alone.token_logprobs, strict=True)]
+
+
+def _word_sums(text: str, logprobs: Sequence[float], ends: Sequence[int]) -> Iterator[float]:
+    """Per content word the sum over the tokens that reach into it; in order."""
+    token = 0
+    for word in spans(text):
+        if not is_content(word.key):
+            continue
+        start, end = word.start + 1, word.end + 1  # the continuation is " " + text
+        while token < len(ends) and ends[token] <= start:
+            token += 1
+        last = token
+        while last < len(ends) and (last == token or ends[last - 1] < end):
+            last += 1
+        yield math.fsum(logprobs[token:last])

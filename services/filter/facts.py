@@ -1,0 +1,129 @@
+"""Numbers and names of a text: the facts that a fluent model invents most easily.
+
+What counts as the same: "1,000" and "1000", "three" and "3", "2.0" and "2", "UTF-8" and
+"utf8", "StreamWriter" and "stream writer", "APIs" and "API". What doesn't: "3.1" and
+"3.10", which are versions as often as decimals.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from services.filter.words import STOPWORDS, Word, fold, spans, vocabulary
+
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+_CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_a-zA-Z]+")
+_SENTENCE_BREAK = re.compile(r"[.!?:;…。！？|\n]|[\"“]\s*$")
+_LONGEST_NUMBER = 40  # digits; longer runs are data, compared as written
+
+# "one" is left out: it is a pronoun as often as a number.
+_SMALL = """two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
+sixteen seventeen eighteen nineteen twenty"""
+_LARGE = {
+    "zero": "0", "twice": "2", "thirty": "30", "forty": "40", "fifty": "50", "sixty": "60",
+    "seventy": "70", "eighty": "80", "ninety": "90", "hundred": "100", "thousand": "1000",
+    "million": "1000000", "billion": "1000000000",
+}  # fmt: skip
+_NUMBER_WORDS = {word: str(n) for n, word in enumerate(_SMALL.split(), start=2)} | _LARGE
+
+
+@lru_cache(maxsize=64)
+def numbers(text: str) -> frozenset[str]:
+    """The numbers of `text`, written in digits or as words, in one form each."""
+    folded = fold(text)
+    digits = {part for found in _NUMBER.findall(folded) for part in _normalise(found)}
+    spelled = {_NUMBER_WORDS[word] for word in vocabulary(text) if word in _NUMBER_WORDS}
+    return frozenset(digits | spelled)
+
+
+def new_numbers(summary: str, document: str) -> frozenset[str]:
+    """The numbers of `summary` that `document` lacks."""
+    return numbers(summary) - numbers(document) - _counted(document)
+
+
+def new_names(summary: str, document: str) -> tuple[str, ...]:
+    """The names and identifiers of `summary` that `document` lacks, as written.
+
+    A name is a word with a capital letter, or an identifier with an underscore. The
+    first word of a sentence counts only if more than its first letter is a capital,
+    or if another name follows it.
+    """
+    known = vocabulary(document)
+    return tuple(word.text for word in _names(summary) if not _supported(word.text, known))
+
+
+def names(text: str) -> tuple[str, ...]:
+    """The names and identifiers of `text` in order, as written."""
+    return tuple(word.text for word in _names(text))
+
+
+def _names(text: str) -> list[Word]:
+    found = []
+    every = spans(text)
+    for position, word in enumerate(every):
+        following = every[position + 1] if position + 1 < len(every) else None
+        if _looks_like_name(word) and (
+            not _starts_sentence(text, every, position)
+            or _inner_capital(word.text)
+            or (following is not None and _looks_like_name(following))
+        ):
+            found.append(word)
+    return found
+
+
+def _looks_like_name(word: Word) -> bool:
+    if word.key in STOPWORDS or word.key in _NUMBER_WORDS:
+        return False
+    inner_underscore = "_" in word.text.strip("_")
+    return inner_underscore or any(c.isupper() for c in word.text)
+
+
+def _inner_capital(text: str) -> bool:
+    return "_" in text or any(c.isupper() for c in text[1:])
+
+
+def _starts_sentence(text: str, every: tuple[Word, ...], position: int) -> bool:
+    if position == 0:
+        return True
+    between = text[every[position - 1].end : every[position].start]
+    return _SENTENCE_BREAK.search(between) is not None
+
+
+def _supported(name: str, known: frozenset[str]) -> bool:
+    return _form_known(fold(name), known) or _parts_known(name, known)
+
+
+def _form_known(word: str, known: frozenset[str]) -> bool:
+    stem = word.removesuffix("'s").removesuffix("’s")
+    return bool({word, stem, stem + "s", stem.removesuffix("s"), stem.removesuffix("es")} & known)
+
+
+def _parts_known(name: str, known: frozenset[str]) -> bool:
+    parts = [fold(part) for part in _CAMEL.findall(name)]
+    return len(parts) > 1 and all(_form_known(part, known) for part in parts)
+
+
+def _normalise(number: str) -> list[str]:
+    """One number in its one form; a list with commas falls into its members."""
+    if len(number) > _LONGEST_NUMBER:
+        return [number]
+    if _GROUPED.fullmatch(number):
+        number = number.replace(",", "")
+    return [_canonical(part) for part in number.split(",")]
+
+
+def _canonical(number: str) -> str:
+    whole, dot, rest = number.partition(".")
+    whole = str(int(whole))  # also turns the digits of other scripts into ASCII
+    if not dot or rest == "0":
+        return whole
+    return f"{whole}.{rest}"
+
+
+def _counted(document: str) -> frozenset[str]:
+    """Numbers that a summary may state since the document says them otherwise."""
+    known = vocabulary(document)
+    pairs = {"2": {"both", "pair", "second"}, "1": {"one", "a", "single", "first"}}
+    return frozenset(number for number, said in pairs.items() if said & known)

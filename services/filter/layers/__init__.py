@@ -1,0 +1,47 @@
+"""The layers, by name. A new layer is one file here and one line in `LAYERS`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.filter.layers.base import Layer, parse_thresholds
+from services.filter.layers.brevity import Brevity
+from services.filter.layers.diversity import Diversity
+from services.filter.layers.faithfulness import Faithfulness
+from services.filter.layers.novelty import Novelty
+from services.filter.layers.saliency import Saliency
+from services.filter.layers.surface import Surface
+from stillhouse.errors import InvalidArgument
+from stillhouse.filter.types import Cascade, LayerConfig
+
+LAYERS: dict[str, type[Layer[Any]]] = {
+    layer.name: layer
+    for layer in (Brevity, Surface, Novelty, Faithfulness, Saliency, Diversity)
+}  # fmt: skip
+
+
+def build(cascade: Cascade) -> tuple[Layer[Any], ...]:
+    """The layers of `cascade` in its order.
+
+    InvalidArgument names the layer or threshold that is unknown, and the known ones.
+    """
+    if not cascade.layers:
+        raise InvalidArgument("cascade.layers", f"empty; choose from: {', '.join(LAYERS)}")
+    layers = tuple(_build(config, position) for position, config in enumerate(cascade.layers))
+    _refuse_repeated([layer.name for layer in layers])
+    return layers
+
+
+def _build(config: LayerConfig, position: int) -> Layer[Any]:
+    where = f"cascade.layers[{position}]"
+    kind = LAYERS.get(config.name)
+    if kind is None:
+        known = ", ".join(LAYERS)
+        raise InvalidArgument(f"{where}.name", f"no layer {config.name!r}; known: {known}")
+    return kind(parse_thresholds(kind.Thresholds, config.thresholds, f"{where}.thresholds"))
+
+
+def _refuse_repeated(names: list[str]) -> None:
+    for position, name in enumerate(names):
+        if name in names[:position]:
+            raise InvalidArgument(f"cascade.layers[{position}].name", f"{name!r} is there twice")

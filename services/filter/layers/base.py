@@ -1,0 +1,169 @@
+"""What a layer is: a few scores of a candidate, and a rule over them.
+
+A layer asks its remote questions first (`questions`), turns text and answers into
+scores (`measure`) and judges by the scores alone (`rule`). So a rule can be applied
+again to stored scores, and neither counts, times nor fetches anything: the cascade
+does that for all layers.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, Generic, TypeVar
+
+from stillhouse.errors import InvalidArgument
+from stillhouse.filter.types import Candidate, Document
+from stillhouse.generator.types import Score, ScoreItem
+from stillhouse.index.types import MatchStatistics
+
+Scores = Mapping[str, float]
+
+NO_SCORE = "no_score"
+
+
+@dataclass(frozen=True)
+class NoThresholds:
+    """For a layer without thresholds."""
+
+
+T = TypeVar("T")
+
+
+def threshold(default: float, doc: str) -> float:
+    """Declare a threshold of a layer: its default, and what it decides."""
+    value: float = field(default=default, metadata={"doc": doc})
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A candidate y with the document x it was written about."""
+
+    document: Document
+    candidate: Candidate
+
+    @property
+    def source(self) -> str:
+        """The text x."""
+        return self.document.text
+
+    @property
+    def summary(self) -> str:
+        """The text y."""
+        return self.candidate.text
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """What a layer has to ask about one pair before it can measure."""
+
+    critic: tuple[ScoreItem, ...] = ()
+    index: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The answers to `Questions`, in their order.
+
+    A text that a backend refuses has a NaN logprob there, None here.
+    """
+
+    critic: tuple[Score, ...] = ()
+    index: tuple[MatchStatistics | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A pair as a layer gets it.
+
+    `earlier` holds the scores of the layers before, by full name; `alive` is False
+    for a candidate that one of them rejected.
+    """
+
+    pair: Pair
+    answers: Answers = Answers()
+    earlier: Scores = field(default_factory=dict)
+    alive: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A layer's scores of one candidate, by full name, and its reason to reject it."""
+
+    scores: Scores
+    reason: str | None
+
+
+class Layer(ABC, Generic[T]):
+    """A layer of the cascade; `thresholds` are its only settings."""
+
+    name: ClassVar[str]
+    """By which recipes name the layer; prefix of its scores and reasons."""
+    scores: ClassVar[tuple[str, ...]]
+    """What `measure` returns and `rule` reads, without the prefix."""
+    Thresholds: ClassVar[type[Any]] = NoThresholds
+    """A frozen dataclass of floats, each declared by `threshold`."""
+
+    def __init__(self, thresholds: T) -> None:
+        self.thresholds = thresholds
+
+    def questions(self, pair: Pair) -> Questions:  # noqa: ARG002  (none, unless overridden)
+        """What must be asked about `pair`; answers come with the case."""
+        return Questions()
+
+    @abstractmethod
+    def measure_all(self, cases: Sequence[Case]) -> list[Scores]:
+        """The scores of each case, in order, by the names in `scores`."""
+
+    @abstractmethod
+    def rule(self, scores: Scores) -> str | None:
+        """The reason to reject a candidate with these scores, or None.
+
+        Called only when every score is there and finite.
+        """
+
+    def judge(self, cases: Sequence[Case]) -> list[Finding]:
+        """Scores and reason of each case, in order."""
+        return [self._finding(scores) for scores in self.measure_all(cases)]
+
+    def _finding(self, scores: Scores) -> Finding:
+        known = {name: value for name, value in scores.items() if math.isfinite(value)}
+        reason = self.rule(known) if known.keys() >= set(self.scores) else NO_SCORE
+        return Finding(
+            {f"{self.name}.{name}": value for name, value in known.items()},
+            reason and f"{self.name}.{reason}",
+        )
+
+
+class PairLayer(Layer[T]):
+    """A layer that looks at each pair by itself."""
+
+    @abstractmethod
+    def measure(self, pair: Pair, answers: Answers) -> Scores:
+        """The scores of `pair`; NaN where there is none."""
+
+    def measure_all(self, cases: Sequence[Case]) -> list[Scores]:
+        """Each pair by itself."""
+        return [self.measure(case.pair, case.answers) for case in cases]
+
+
+def parse_thresholds(kind: type[T], given: Mapping[str, float], where: str) -> T:
+    """Thresholds of type `kind`, those not given at their defaults.
+
+    InvalidArgument names `where` and the threshold that is unknown or not finite.
+    """
+    known = [each.name for each in fields(kind)]  # type: ignore[arg-type]
+    for name, value in given.items():
+        if name not in known:
+            raise InvalidArgument(f"{where}.{name}", f"unknown threshold; {_known(known)}")
+        if not math.isfinite(value):
+            raise InvalidArgument(f"{where}.{name}", f"must be a finite number (got {value})")
+    return kind(**given)
+
+
+def _known(names: Iterable[str]) -> str:
+    listed = ", ".join(names)
+    return f"known here: {listed}" if listed else "this layer has none"

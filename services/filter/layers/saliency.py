@@ -1,0 +1,47 @@
+"""Saliency: the summary makes the document likelier, the more the longer it is.
+
+(log p(x | y) - log p(x)) / |x| > tau_S * |y| / |x|: the saliency critic of InfoSumm
+(arXiv 2403.13780, section 2) in causal form; its threshold grows with the ratio of
+compression, so that a longer summary must buy more of the document. It scores the whole
+document per candidate, the dearest question of all, hence late in the cascade.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.filter.critic import mean_pmi, source_items
+from services.filter.layers.base import Answers, Pair, PairLayer, Questions, Scores, threshold
+from services.filter.words import words
+
+
+@dataclass(frozen=True, slots=True)
+class SaliencyThresholds:
+    """How much of the document a summary must tell."""
+
+    tau: float = threshold(
+        0.5,
+        "tau_S: rejected unless the PMI in nats per token of the document is above tau * |y|/|x|.",
+    )
+
+
+class Saliency(PairLayer[SaliencyThresholds]):
+    """Rejects what says little of the document for its length."""
+
+    name = "saliency"
+    scores = ("pmi", "ratio")
+    Thresholds = SaliencyThresholds
+
+    def questions(self, pair: Pair) -> Questions:
+        """The document's likelihood after the summary, and after the prompt alone."""
+        return Questions(critic=source_items(pair.source, pair.summary))
+
+    def measure(self, pair: Pair, answers: Answers) -> Scores:
+        """`pmi` in nats per token of the document; `ratio` |y|/|x| in words."""
+        ratio = len(words(pair.summary)) / max(1, len(words(pair.source)))
+        return {"pmi": mean_pmi(answers.critic), "ratio": ratio}
+
+    def rule(self, scores: Scores) -> str | None:
+        """uninformative."""
+        informative = scores["pmi"] > self.thresholds.tau * scores["ratio"]
+        return None if informative else "uninformative"

@@ -1,0 +1,97 @@
+"""Surface: what can be refused without any model.
+
+PMI critics hardly see a changed number or name (research: the same words in another
+role score alike), so these are hard guards: numbers and names of the summary must
+stand in the document. The numbers filter of Impossible Distillation (arXiv 2305.16635v4,
+appendix A) asks the same of paraphrases.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from services.filter.facts import new_names, new_numbers
+from services.filter.layers.base import Answers, Pair, PairLayer, Scores, threshold
+from services.filter.words import content_words, ends_sentence, fold, ngrams, words
+
+_REPEATED = 3  # words of the n-grams in which repetition is counted
+
+# What chat models say about their task instead of doing it.
+_ECHO = re.compile(
+    r"\b(?:this|the|given|provided|following|original|above) (?:\w+ )?"
+    r"(?:text|passage|paragraph|sentence|excerpt|summary|description|snippet|document)\b"
+    r"|\b(?:summary|summari[sz]ed?|summari[sz]es|summari[sz]ing|rewritten|revised|rephrased"
+    r"|paraphrased?) (?:version|of|the|text|sentence|in one)\b"
+    r"|^\W*(?:here(?:'s|’s| is| are)|sure\b|certainly\b|summary\b|text\b|answer\b|as an ai\b)"
+)
+_NEGATION = re.compile(r"\b(?:not|no|never|none|cannot|without|neither|nor)\b|n['’]t\b")
+
+
+@dataclass(frozen=True, slots=True)
+class SurfaceThresholds:
+    """How much of each flaw is borne."""
+
+    new_numbers: float = threshold(0, "Rejected with more numbers that the document lacks.")
+    new_names: float = threshold(0, "Rejected with more names that the document lacks.")
+    repetition: float = threshold(
+        0.1, "Rejected if a larger share of the word trigrams repeats an earlier one."
+    )
+    unfinished: float = threshold(0, "1 lets pass what was cut or ends without a full stop.")
+    echo: float = threshold(0, "1 lets pass what speaks of its task (`The text is about`).")
+    negation: float = threshold(0, "1 lets pass a negation where the document has none.")
+
+
+class Surface(PairLayer[SurfaceThresholds]):
+    """Rejects invented numbers and names, loops, fragments and talk about the task."""
+
+    name = "surface"
+    scores = ("new_numbers", "new_names", "repetition", "unfinished", "echo", "negation")
+    Thresholds = SurfaceThresholds
+
+    def measure(self, pair: Pair, answers: Answers) -> Scores:  # noqa: ARG002
+        """Counts of new numbers and names, share of repeated trigrams, flags as 0 or 1."""
+        source, summary = pair.source, pair.summary
+        return {
+            "new_numbers": len(new_numbers(summary, source)),
+            "new_names": len(new_names(summary, source)),
+            "repetition": repetition(words(summary)),
+            "unfinished": float(not (pair.candidate.finished and ends_sentence(summary))),
+            "echo": float(is_echo(summary, source)),
+            "negation": float(negates(summary) and not negates(source)),
+        }
+
+    def rule(self, scores: Scores) -> str | None:
+        """unfinished, echo, repetition, new_number, new_name, new_negation."""
+        limits = self.thresholds
+        flaws = {
+            "unfinished": scores["unfinished"] > limits.unfinished,
+            "echo": scores["echo"] > limits.echo,
+            "repetition": scores["repetition"] > limits.repetition,
+            "new_number": scores["new_numbers"] > limits.new_numbers,
+            "new_name": scores["new_names"] > limits.new_names,
+            "new_negation": scores["negation"] > limits.negation,
+        }
+        return next((reason for reason, found in flaws.items() if found), None)
+
+
+def repetition(sequence: Sequence[str]) -> float:
+    """Share of the trigrams that repeat an earlier one, or of doubled words if larger."""
+    trigrams = ngrams(sequence, _REPEATED)
+    repeated = len(trigrams) - len(set(trigrams))
+    doubled = sum(a == b for a, b in pairwise(sequence))
+    return max(repeated, doubled) / max(1, len(trigrams))
+
+
+def is_echo(summary: str, source: str) -> bool:
+    """True if `summary` speaks of its task in words that `source` doesn't use."""
+    known = fold(source)
+    said = [found.group() for found in _ECHO.finditer(fold(summary))]
+    return any(phrase not in known for phrase in said) or not content_words(summary)
+
+
+def negates(text: str) -> bool:
+    """True if `text` contains a word of negation (English)."""
+    return _NEGATION.search(fold(text)) is not None

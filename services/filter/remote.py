@@ -1,0 +1,170 @@
+"""The critic and the corpus index over gRPC, in calls cut to size.
+
+Away, overloaded or too slow means `Unavailable`: the worker then holds the batch and
+tries again, and a caller of the rpc is told so. A text that a backend refuses gets no
+score, which its layer turns into a rejection that says `no_score`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from stillhouse.errors import (
+    DeadlineExceeded,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    ResourceExhausted,
+    Unavailable,
+)
+from stillhouse.generator.types import Score, ScoreItem
+from stillhouse.index.types import MatchStatistics
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+_ATTEMPTS = 4  # at a backend's limit, before the batch is held back
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Size and time of one call to a backend."""
+
+    items: int = 128
+    characters: int = 1_000_000
+    seconds: float = 120.0
+
+
+class ScoreClient(Protocol):
+    """What is needed of `stillhouse.generator.client.AsyncGeneratorClient`."""
+
+    async def score(
+        self, items: Sequence[ScoreItem], per_token: bool = False, model_digest: str = ""
+    ) -> Sequence[Score]:
+        """One score per item."""
+
+
+class MatchClient(Protocol):
+    """What is needed of `stillhouse.index.client.AsyncIndexClient`."""
+
+    async def match_lengths_batch(
+        self, queries: Sequence[str], index: str = ""
+    ) -> Sequence[MatchStatistics]:
+        """One answer per query."""
+
+
+class RemoteCritic:
+    """The critic: a generator service whose model is frozen."""
+
+    def __init__(self, client: ScoreClient, limits: Limits) -> None:
+        self._client = client
+        self._calls = _Calls("the critic", self._score, _UNSCORED, limits)
+
+    async def score(self, items: Sequence[ScoreItem]) -> list[Score]:
+        """One score per item, in order; items of one prefix travel together."""
+        order = sorted(range(len(items)), key=lambda i: items[i].prefix)
+        scores = await self._calls.all([items[i] for i in order], _item_size)
+        return [score for _, score in sorted(zip(order, scores, strict=True), key=_first)]
+
+    async def _score(self, items: Sequence[ScoreItem]) -> Sequence[Score]:
+        return await self._client.score(items, per_token=True)
+
+
+class RemoteIndex:
+    """One index of the index service."""
+
+    def __init__(self, client: MatchClient, name: str, limits: Limits) -> None:
+        self._client = client
+        self._name = name
+        self._calls: _Calls[str, MatchStatistics | None] = _Calls(
+            "the index", self._match, None, limits
+        )
+
+    async def match(self, texts: Sequence[str]) -> list[MatchStatistics | None]:
+        """Matching statistics of each text, in order; None for a text it refuses."""
+        return await self._calls.all(texts, len)
+
+    async def _match(self, texts: Sequence[str]) -> Sequence[MatchStatistics | None]:
+        return await self._client.match_lengths_batch(texts, index=self._name)
+
+
+_UNSCORED = Score(math.nan, 0)
+
+
+class _Calls(Generic[Q, A]):
+    """Calls of one kind to one backend."""
+
+    def __init__(
+        self,
+        backend: str,
+        call: Callable[[Sequence[Q]], Awaitable[Sequence[A]]],
+        refused: A,
+        limits: Limits,
+    ) -> None:
+        self._backend = backend
+        self._call = call
+        self._refused = refused
+        self._limits = limits
+
+    async def all(self, questions: Sequence[Q], size: Callable[[Q], int]) -> list[A]:
+        """One answer per question, in order, asked in calls within the limits."""
+        answers: list[A] = []
+        for batch in cut(questions, size, self._limits):
+            answers += await self._ask(batch)
+        return answers
+
+    async def _ask(self, questions: Sequence[Q]) -> list[A]:
+        """The answers; a refused call is halved until the questions to blame are found."""
+        try:
+            answers = list(await self._patiently(questions))
+        except InvalidArgument:
+            if len(questions) == 1:
+                return [self._refused]
+            half = len(questions) // 2
+            return await self._ask(questions[:half]) + await self._ask(questions[half:])
+        if len(answers) != len(questions):
+            raise Unavailable(
+                f"{self._backend} gave {len(answers)} answers to {len(questions)} questions"
+            )
+        return answers
+
+    async def _patiently(self, questions: Sequence[Q]) -> Sequence[A]:
+        for attempt in range(_ATTEMPTS):
+            try:
+                async with asyncio.timeout(self._limits.seconds):
+                    return await self._call(questions)
+            except ResourceExhausted as error:
+                await asyncio.sleep(error.retry_after * (attempt + 1))
+            except (DeadlineExceeded, TimeoutError):
+                raise Unavailable(
+                    f"{self._backend} took longer than {self._limits.seconds:g} s for "
+                    f"{len(questions)} questions; raise its timeout or lower its batch size"
+                ) from None
+            except (NotFound, FailedPrecondition) as error:
+                raise Unavailable(f"{self._backend} can't answer: {error}") from error
+        raise Unavailable(f"{self._backend} stayed at its limit")
+
+
+def cut(questions: Sequence[Q], size: Callable[[Q], int], limits: Limits) -> list[list[Q]]:
+    """`questions` in order, in batches within the limits; one alone may exceed them."""
+    batches: list[list[Q]] = []
+    room = 0
+    for question in questions:
+        room -= size(question)
+        if not batches or room < 0 or len(batches[-1]) >= limits.items:
+            batches.append([])
+            room = limits.characters - size(question)
+        batches[-1].append(question)
+    return batches
+
+
+def _item_size(item: ScoreItem) -> int:
+    return len(item.prefix) + len(item.continuation)
+
+
+def _first(pair: tuple[int, Score]) -> int:
+    return pair[0]

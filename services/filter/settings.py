@@ -1,0 +1,48 @@
+"""Settings of the filter service, from the environment."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from services.filter.remote import Limits
+from services.topology import QueueSettings
+
+
+class FilterSettings(QueueSettings):
+    """Each variable carries the prefix STILLHOUSE_."""
+
+    index_target: str = Field(
+        default="127.0.0.1:50051", description="Address of the index service."
+    )
+    index_name: str = Field(default="", description="The index to ask; empty means the only one.")
+    index_batch: int = Field(default=256, gt=0, description="Most texts in one call to the index.")
+    index_timeout: float = Field(default=30.0, gt=0, description="Seconds that one call may take.")
+    critic_target: str = Field(
+        default="127.0.0.1:50053", description="Address of the critic, a frozen generator service."
+    )
+    critic_batch: int = Field(
+        default=128, gt=0, description="Most texts in one call to the critic."
+    )
+    critic_timeout: float = Field(
+        default=120.0, gt=0, description="Seconds that one call may take."
+    )
+    max_candidates: int = Field(
+        default=512, gt=0, description="Most candidates in one call of Evaluate."
+    )
+    slots: int = Field(
+        default=2, gt=0, description="Batches of the queue judged at once; one waits for the critic"
+        " while another is measured.",
+    )  # fmt: skip
+    queue: bool = Field(
+        default=True, description="Judge the batches of the queue too; false serves only the rpc."
+    )
+
+    @property
+    def index_limits(self) -> Limits:
+        """Size and time of a call to the index."""
+        return Limits(items=self.index_batch, seconds=self.index_timeout)
+
+    @property
+    def critic_limits(self) -> Limits:
+        """Size and time of a call to the critic."""
+        return Limits(items=self.critic_batch, seconds=self.critic_timeout)

@@ -1,0 +1,1 @@
+"""The generator: samples from a language model, and scores texts with one as critic."""

@@ -1,0 +1,69 @@
+"""The queue door of the generator: prompt batches in, candidate batches out."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from services.generator.candidates import candidates_of
+from services.generator.model import ModelHolder
+from services.generator.sampling import sample
+from services.runtime.streams import Publisher
+from services.topology import candidates_subject, message_id
+from stillhouse.events.v1 import events_pb2
+from stillhouse.filter.convert import candidate_to_proto
+from stillhouse.generator.convert import decoding_from_proto, pointer_from_proto
+from stillhouse.generator.types import Prompt
+
+log = logging.getLogger(__name__)
+
+
+class PromptHandler:
+    """Decodes one prompt batch by the model it names and publishes its candidates."""
+
+    def __init__(self, holder: ModelHolder, publisher: Publisher) -> None:
+        self._holder = holder
+        self._publisher = publisher
+
+    async def __call__(self, payload: bytes) -> None:
+        """Return once the candidates are stored in the queue."""
+        batch = events_pb2.PromptBatch.FromString(payload)
+        started = time.monotonic()
+        result = await self._generate(batch)
+        result.generate_seconds = time.monotonic() - started
+        await self._publisher.publish(
+            candidates_subject(batch.key.run_id), result.SerializeToString(), message_id(batch.key)
+        )
+        log.info(
+            "batch generated",
+            extra={
+                "run": batch.key.run_id,
+                "generation": batch.key.generation,
+                "batch": batch.key.batch,
+                "candidates": len(result.candidates),
+                "seconds": round(result.generate_seconds, 2),
+            },
+        )
+
+    async def _generate(self, batch: events_pb2.PromptBatch) -> events_pb2.CandidateBatch:
+        loaded = await self._holder.load(pointer_from_proto(batch.model))
+        decoding = decoding_from_proto(batch.decoding)
+        prompts = [Prompt(entry.document.id, entry.prompt) for entry in batch.documents]
+        groups = await self._holder.use(
+            loaded, lambda model, cancelled: sample(model, prompts, decoding, cancelled)
+        )
+        result = events_pb2.CandidateBatch(
+            key=batch.key, model_digest=loaded.pointer.digest, cascade=batch.cascade
+        )
+        for entry, samples in zip(batch.documents, groups, strict=True):
+            candidates = candidates_of(
+                samples,
+                run_id=batch.key.run_id,
+                generation=batch.key.generation,
+                source_id=entry.document.id,
+                model_digest=loaded.pointer.digest,
+                decoding=decoding,
+            )
+            result.documents.append(entry.document)
+            result.candidates.extend(candidate_to_proto(one) for one in candidates)
+        return result

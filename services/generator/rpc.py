@@ -1,0 +1,103 @@
+"""The gRPC door of the generator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+
+from services.generator.model import ModelHolder, describe
+from services.generator.sampling import sample
+from services.generator.scoring import score
+from services.generator.settings import GeneratorSettings
+from stillhouse.errors import InvalidArgument
+from stillhouse.generator import convert
+from stillhouse.generator.types import Decoding
+from stillhouse.generator.v1 import generator_pb2, generator_pb2_grpc
+
+_Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
+    """Describe, LoadModel, Generate and Score on the process's model."""
+
+    def __init__(self, holder: ModelHolder, settings: GeneratorSettings) -> None:
+        self._holder = holder
+        self._settings = settings
+
+    async def Describe(
+        self, request: generator_pb2.DescribeRequest, context: _Context
+    ) -> generator_pb2.DescribeResponse:
+        """Say which model is loaded."""
+        loaded = self._holder.loaded
+        if loaded is None:
+            return generator_pb2.DescribeResponse()
+        return convert.description_to_proto(describe(loaded))
+
+    async def LoadModel(
+        self, request: generator_pb2.LoadModelRequest, context: _Context
+    ) -> generator_pb2.LoadModelResponse:
+        """Swap the model."""
+        loaded = await self._holder.load(convert.pointer_from_proto(request.model))
+        return generator_pb2.LoadModelResponse(model=convert.pointer_to_proto(loaded.pointer))
+
+    async def Generate(
+        self, request: generator_pb2.GenerateRequest, context: _Context
+    ) -> AsyncIterator[generator_pb2.GenerateResponse]:
+        """Sample continuations of every prompt."""
+        decoding = convert.decoding_from_proto(request.decoding)
+        prompts = [convert.prompt_from_proto(prompt) for prompt in request.prompts]
+        check_decoding(decoding)
+        _check_limit("prompts", len(prompts) * decoding.samples, self._settings.max_samples)
+        _check_distinct([prompt.id for prompt in prompts])
+        loaded = self._holder.require(request.model_digest)
+        groups = await self._holder.use(
+            loaded, lambda model, cancelled: sample(model, prompts, decoding, cancelled)
+        )
+        for prompt, samples in zip(prompts, groups, strict=True):
+            yield generator_pb2.GenerateResponse(
+                prompt_id=prompt.id, samples=[convert.sample_to_proto(one) for one in samples]
+            )
+
+    async def Score(
+        self, request: generator_pb2.ScoreRequest, context: _Context
+    ) -> generator_pb2.ScoreResponse:
+        """Score every continuation."""
+        _check_limit("items", len(request.items), self._settings.max_items)
+        items = [convert.item_from_proto(item) for item in request.items]
+        per_token = request.per_token
+        loaded = self._holder.require(request.model_digest)
+        results = await self._holder.use(
+            loaded,
+            lambda model, cancelled: score(model, items, per_token=per_token, cancelled=cancelled),
+        )
+        return generator_pb2.ScoreResponse(
+            results=[convert.score_to_proto(result) for result in results]
+        )
+
+
+def check_decoding(decoding: Decoding) -> None:
+    """InvalidArgument names the first parameter that cannot be decoded with."""
+    if decoding.samples < 1:
+        raise InvalidArgument("decoding.samples", "must be at least 1")
+    if decoding.max_new_tokens < 1:
+        raise InvalidArgument("decoding.max_new_tokens", "must be at least 1")
+    if not math.isfinite(decoding.temperature) or decoding.temperature < 0:
+        raise InvalidArgument("decoding.temperature", "must be 0 (greedy) or above")
+    if not 0 < decoding.top_p <= 1:
+        raise InvalidArgument("decoding.top_p", "must be above 0 and at most 1")
+
+
+def _check_limit(field: str, value: int, limit: int) -> None:
+    if value > limit:
+        raise InvalidArgument(field, f"asks for {value}, the limit of one call is {limit}")
+
+
+def _check_distinct(ids: list[str]) -> None:
+    seen: set[str] = set()
+    for number, prompt_id in enumerate(ids):
+        if prompt_id in seen:
+            raise InvalidArgument(f"prompts[{number}].id", f"{prompt_id!r} is used twice")
+        seen.add(prompt_id)

@@ -1,0 +1,172 @@
+"""Sampling k continuations of each of a batch of prompts.
+
+A prompt is read once and its cache shared by its samples. The batch that the
+caller forms is decoded as it is: the same batch gives the same samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from transformers import DynamicCache
+
+from services.checkpoints.load import LoadedModel, end_tokens
+from services.generator.cache import spread
+from services.generator.nucleus import draw, uniforms
+from stillhouse.errors import Cancelled, InvalidArgument
+from stillhouse.generator.types import Decoding, Prompt, Sample
+
+
+@torch.inference_mode()
+def sample(
+    loaded: LoadedModel,
+    prompts: Sequence[Prompt],
+    decoding: Decoding,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> list[list[Sample]]:
+    """`decoding.samples` continuations for each prompt, in their order.
+
+    A continuation ends at an end token, at the first line break after its first
+    word, or at the length limit. InvalidArgument if a prompt does not fit the
+    model's context.
+    """
+    if not prompts:
+        return []
+    batch = _Batch(loaded, prompts, decoding)
+    while batch.active.numel():
+        if cancelled():
+            raise Cancelled("the caller gave up")
+        batch.step()
+    texts = batch.samples()
+    k = decoding.samples
+    return [texts[start : start + k] for start in range(0, len(texts), k)]
+
+
+class _Batch:
+    """Rows being decoded; row i is sample i % k of prompt i // k."""
+
+    def __init__(self, loaded: LoadedModel, prompts: Sequence[Prompt], decoding: Decoding) -> None:
+        self._loaded = loaded
+        self._decoding = decoding
+        k, rows = decoding.samples, len(prompts) * decoding.samples
+        encoded = _encode(loaded, prompts, decoding.max_new_tokens)
+        self._mask = encoded["attention_mask"].repeat_interleave(k, dim=0)
+        self._positions = self._mask.sum(dim=-1)
+        self._cache = DynamicCache(config=loaded.model.config)
+        logits = loaded.model(
+            **encoded,
+            position_ids=(encoded["attention_mask"].cumsum(-1) - 1).clamp(min=0),
+            past_key_values=self._cache,
+            logits_to_keep=1,
+        ).logits[:, -1]
+        self._logits = logits.repeat_interleave(k, dim=0)
+        spread(self._cache, k, decoding.max_new_tokens)
+        self._uniforms = torch.stack(
+            [
+                uniforms(decoding.seed, prompt.id, index, decoding.max_new_tokens)
+                for prompt in prompts
+                for index in range(k)
+            ]
+        )
+        self._ends = torch.tensor(sorted(end_tokens(loaded.model, loaded.tokenizer)))
+        self._breaks = _line_breaks(loaded)
+        self._tokens: list[list[int]] = [[] for _ in range(rows)]
+        self._logprobs = [0.0] * rows
+        self._finished = [False] * rows
+        self._steps = 0
+        self.active = torch.arange(rows)  # rows of the whole batch that are still going on
+
+    def step(self) -> None:
+        """Draw one token for every active row and run the model on those that go on."""
+        drawn = draw(
+            self._logits,
+            self._uniforms[self.active, self._steps],
+            temperature=self._decoding.temperature,
+            top_p=self._decoding.top_p,
+        )
+        logprobs = self._logits.gather(-1, drawn[:, None])[:, 0] - self._logits.logsumexp(-1)
+        over = torch.isin(drawn, self._ends)
+        for row, token, logprob, end in zip(
+            self.active.tolist(), drawn.tolist(), logprobs.tolist(), over.tolist(), strict=True
+        ):
+            self._tokens[row].append(token)
+            self._logprobs[row] += logprob
+            self._finished[row] = end or self._at_line_end(row, token)
+        self._steps += 1
+        if self._steps == self._decoding.max_new_tokens:
+            self.active = self.active[:0]
+            return
+        going = torch.tensor([not self._finished[row] for row in self.active.tolist()])
+        if not bool(going.all()):
+            self._keep(going)
+            drawn = drawn[going]
+        if self.active.numel():
+            self._forward(drawn)
+
+    def _at_line_end(self, row: int, token: int) -> bool:
+        if token not in self._breaks:
+            return False
+        text = self._loaded.tokenizer.decode(self._tokens[row], skip_special_tokens=True)
+        return "\n" in str(text).lstrip()
+
+    def _keep(self, going: torch.Tensor) -> None:
+        self.active = self.active[going]
+        if self.active.numel():
+            self._mask = self._mask[going]
+            self._positions = self._positions[going]
+            self._cache.batch_select_indices(going.nonzero()[:, 0])
+
+    def _forward(self, tokens: torch.Tensor) -> None:
+        self._mask = torch.cat([self._mask, self._mask.new_ones(len(tokens), 1)], dim=-1)
+        self._logits = self._loaded.model(
+            input_ids=tokens[:, None],
+            attention_mask=self._mask,
+            position_ids=self._positions[:, None],
+            past_key_values=self._cache,
+        ).logits[:, -1]
+        self._positions = self._positions + 1
+
+    def samples(self) -> list[Sample]:
+        """The samples of all rows, in order."""
+        texts = self._loaded.tokenizer.batch_decode(self._tokens, skip_special_tokens=True)
+        return [
+            Sample(_first_line(text), len(tokens), logprob, finished)
+            for text, tokens, logprob, finished in zip(
+                texts, self._tokens, self._logprobs, self._finished, strict=True
+            )
+        ]
+
+
+def _encode(
+    loaded: LoadedModel, prompts: Sequence[Prompt], new_tokens: int
+) -> dict[str, torch.Tensor]:
+    encoded = loaded.tokenizer(
+        [prompt.text for prompt in prompts],
+        add_special_tokens=False,
+        padding=True,
+        return_tensors="pt",
+    )
+    longest = encoded["input_ids"].shape[-1]
+    if longest == 0:
+        raise InvalidArgument("prompts", "a prompt must hold at least one token")
+    limit = getattr(loaded.model.config, "max_position_embeddings", None)
+    if limit is not None and longest + new_tokens > limit:
+        raise InvalidArgument(
+            "prompts",
+            f"the longest has {longest} tokens; with {new_tokens} new ones that is over the "
+            f"model's context of {limit}",
+        )
+    return {name: encoded[name] for name in ("input_ids", "attention_mask")}
+
+
+def _line_breaks(loaded: LoadedModel) -> frozenset[int]:
+    """Ids of the tokens that contain a line break."""
+    size = len(loaded.tokenizer)
+    pieces = loaded.tokenizer.batch_decode([[token] for token in range(size)])
+    return frozenset(token for token, piece in enumerate(pieces) if "\n" in piece)
+
+
+def _first_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[0].strip() if lines else ""

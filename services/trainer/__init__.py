@@ -1,0 +1,1 @@
+"""The trainer: conducts runs, fills the training buffer, trains and evaluates students."""

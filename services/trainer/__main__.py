@@ -1,0 +1,51 @@
+"""`python -m services.trainer`"""
+
+from __future__ import annotations
+
+import asyncio
+
+import torch
+
+from services.runtime import streams
+from services.runtime.server import Server, run, serving, until_stopped
+from services.runtime.streams import Publisher
+from services.trainer.conductor import Backends
+from services.trainer.rpc import TrainerService
+from services.trainer.runs import Runs
+from services.trainer.settings import TrainerSettings
+from stillhouse.filter.client import AsyncFilterClient
+from stillhouse.generator.client import AsyncGeneratorClient
+from stillhouse.trainer.v1.trainer_pb2_grpc import add_TrainerServiceServicer_to_server
+
+
+async def main(settings: TrainerSettings) -> None:
+    """Serve until SIGTERM; an active run is stopped then and can be resumed."""
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    client = await streams.connect(settings.nats_url, "trainer")
+    try:
+        async with (
+            AsyncGeneratorClient(settings.generator_target) as generator,
+            AsyncFilterClient(settings.filter_target, timeout=600) as judge,
+        ):
+            js = client.jetstream()
+            backends = Backends(js, Publisher(js), generator, judge)
+            runs = Runs(settings.runs_dir, settings.models_dir, backends)
+            server = Server(settings, ("stillhouse.trainer.v1.TrainerService",))
+            add_TrainerServiceServicer_to_server(TrainerService(runs), server.grpc)
+            async with serving(server):
+                await server.ready()
+                await until_stopped(_conduct(runs))
+    finally:
+        await client.close()
+
+
+async def _conduct(runs: Runs) -> None:
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await runs.close()
+
+
+if __name__ == "__main__":
+    run(TrainerSettings, main)

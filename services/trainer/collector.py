@@ -1,0 +1,173 @@
+"""Collecting one generation: prompt batches out, verdict batches in, the buffer filled."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import nats.errors
+from nats.js import JetStreamContext
+from nats.js.errors import NotFoundError
+
+from services.runtime.streams import Publisher
+from services.topology import (
+    DEAD,
+    VERDICTS,
+    dead_subject,
+    message_id,
+    prompts_subject,
+    verdicts_subject,
+)
+from services.trainer import tables
+from services.trainer.buffer import TrainingBuffer
+from services.trainer.files import RunFolder, read_table, write_table
+from services.trainer.prompts import Plan
+from services.trainer.schedule import Schedule
+from services.trainer.tables import Origin
+from stillhouse.errors import FailedPrecondition
+from stillhouse.events.v1 import events_pb2
+from stillhouse.filter.convert import (
+    candidate_from_proto,
+    cascade_to_proto,
+    document_to_proto,
+    verdict_from_proto,
+)
+from stillhouse.filter.types import Cascade, Document
+from stillhouse.generator.convert import decoding_to_proto, pointer_to_proto
+from stillhouse.generator.types import Decoding, ModelPointer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one generation gives out; `prompts[i]` belongs to `documents[i]`."""
+
+    generation: int
+    attempt: int
+    teacher: ModelPointer
+    decoding: Decoding
+    cascade: Cascade
+    plan: Plan
+    documents: Sequence[Document]
+    prompts: Sequence[str]
+
+
+class Collector:
+    """Gives out the batches of a generation and takes their verdicts.
+
+    Verdicts are stored before they are acknowledged, each batch in a file of its own,
+    so that a repeated delivery changes nothing and a resumed run repeats nothing.
+    """
+
+    def __init__(self, js: JetStreamContext, publisher: Publisher, folder: RunFolder) -> None:
+        self._js = js
+        self._publisher = publisher
+        self._folder = folder
+
+    async def collect(
+        self,
+        work: Work,
+        schedule: Schedule,
+        buffer: TrainingBuffer,
+        changed: Callable[[], None],
+    ) -> int:
+        """Run the schedule to its end; `changed` is called after each batch.
+
+        Returns the number of batches judged. FailedPrecondition if a message was
+        given up on its way.
+        """
+        run = self._folder.id
+        subscription = await self._js.pull_subscribe(
+            verdicts_subject(run), durable=f"trainer-{run}", stream=VERDICTS
+        )
+        known_dead = await self._last_dead()
+        complete = 0
+        while True:
+            for batch in schedule.take():
+                if not self._folder.part(work.generation, batch).exists():
+                    await self._give(work, batch)
+            while (part := self._folder.part(work.generation, complete)).exists():
+                candidates, verdicts = tables.judged_from(read_table(part))
+                schedule.complete(complete, buffer.add(candidates, verdicts))
+                complete += 1
+                changed()
+                if schedule.done or not self._folder.part(work.generation, complete).exists():
+                    break
+            if schedule.done:
+                return complete
+            if not self._folder.part(work.generation, complete).exists():
+                await self._take(subscription, work)
+                if await self._last_dead() != known_dead:
+                    raise FailedPrecondition(await self._dead_reason())
+
+    async def _give(self, work: Work, batch: int) -> None:
+        key = events_pb2.BatchKey(
+            run_id=self._folder.id,
+            generation=work.generation,
+            batch=batch,
+            attempt=work.attempt,
+        )
+        message = events_pb2.PromptBatch(
+            key=key,
+            model=pointer_to_proto(work.teacher),
+            decoding=decoding_to_proto(work.decoding),
+            cascade=cascade_to_proto(work.cascade),
+        )
+        pairs = list(zip(work.documents, work.prompts, strict=True))
+        for document, prompt in work.plan.documents(pairs, batch):
+            message.documents.append(
+                events_pb2.PromptDocument(document=document_to_proto(document), prompt=prompt)
+            )
+        await self._publisher.publish(
+            prompts_subject(self._folder.id), message.SerializeToString(), message_id(key)
+        )
+
+    async def _take(self, subscription: JetStreamContext.PullSubscription, work: Work) -> None:
+        try:
+            messages = await subscription.fetch(16, timeout=1)
+        except (nats.errors.TimeoutError, TimeoutError):
+            return
+        except (nats.errors.Error, OSError) as error:
+            log.warning("fetching again: %r", error)
+            return
+        for message in messages:
+            self._store(events_pb2.VerdictBatch.FromString(message.data), work)
+            await message.ack()
+
+    def _store(self, batch: events_pb2.VerdictBatch, work: Work) -> None:
+        part = self._folder.part(batch.key.generation, batch.key.batch)
+        if batch.key.generation != work.generation or part.exists():
+            return
+        origin = Origin(
+            run=self._folder.id,
+            generation=batch.key.generation,
+            batch=batch.key.batch,
+            model_digest=batch.model_digest,
+            decoding=work.decoding,
+        )
+        candidates = [candidate_from_proto(one) for one in batch.candidates]
+        verdicts = [verdict_from_proto(one) for one in batch.verdicts]
+        write_table(part, tables.verdicts_table(origin, candidates, verdicts))
+
+    async def _last_dead(self) -> int:
+        try:
+            message = await self._js.get_last_msg(DEAD, dead_subject(self._folder.id))
+        except NotFoundError:
+            return 0
+        except (nats.errors.Error, TimeoutError):
+            return -1
+        return message.seq or 0
+
+    async def _dead_reason(self) -> str:
+        message = await self._js.get_last_msg(DEAD, dead_subject(self._folder.id))
+        letter = events_pb2.DeadLetter.FromString(message.data or b"")
+        return f"a message of {letter.stream} could not be worked on: {letter.reason}"
+
+
+def timed(seconds: float) -> Callable[[], float]:
+    """A stopwatch that has already run for `seconds`."""
+    started = time.monotonic() - seconds
+    return lambda: time.monotonic() - started

@@ -1,0 +1,339 @@
+"""Conducting one run: collect, train, evaluate, and the student becomes the teacher."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import pyarrow as pa
+from nats.js import JetStreamContext
+
+from services.checkpoints.digest import digest
+from services.checkpoints.load import load_tokenizer
+from services.runtime.streams import Publisher
+from services.topology import CANDIDATES, FILTERS, GENERATORS, MODELS_BUCKET, PROMPTS
+from services.trainer import evaluation, systems, tables
+from services.trainer.buffer import NEAR_DUPLICATE, TrainingBuffer
+from services.trainer.collector import Collector, Work, timed
+from services.trainer.files import read_table, write_table, write_text
+from services.trainer.funnel import funnel
+from services.trainer.monitor import Monitor
+from services.trainer.prompts import Plan, decoding_of, derived_seed, make_plan, make_prompt
+from services.trainer.report import Report, spread
+from services.trainer.schedule import Schedule
+from services.trainer.student import Pair, train
+from stillhouse.corpus import SourceDocument
+from stillhouse.errors import ResourceExhausted, Unavailable
+from stillhouse.filter.client import AsyncFilterClient
+from stillhouse.filter.types import Cascade, Document, LayerConfig
+from stillhouse.generator.client import AsyncGeneratorClient
+from stillhouse.generator.types import Decoding, ModelPointer, Prompt
+from stillhouse.recipe import Recipe
+from stillhouse.trainer.types import GenerationProgress, Stage
+
+log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+_EVALUATED_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Backends:
+    """Whom a run works with."""
+
+    js: JetStreamContext
+    publisher: Publisher
+    generator: AsyncGeneratorClient
+    filter: AsyncFilterClient
+
+
+def cascade_of(recipe: Recipe) -> Cascade:
+    """The recipe's cascade."""
+    layers = tuple(LayerConfig(layer.name, layer.thresholds) for layer in recipe.filter.layers)
+    return Cascade(layers, recipe.filter.score_all)
+
+
+class Conductor:
+    """Takes one run from wherever it stands to its report.
+
+    Every step leaves its result in the run's folder and is skipped where that is
+    there already; this is all that resuming needs.
+    """
+
+    def __init__(
+        self, monitor: Monitor, recipe: Recipe, teacher: ModelPointer, backends: Backends
+    ) -> None:
+        self._monitor = monitor
+        self._folder = monitor.folder
+        self._recipe = recipe
+        self._teacher = teacher
+        self._backends = backends
+        self._stopped = threading.Event()
+
+    async def run(self) -> None:
+        """Do all that is left to do."""
+        training, held_out = tables.documents_from(read_table(self._folder.documents))
+        elapsed = timed(self._monitor.run.seconds)
+        clock = asyncio.create_task(self._tick(elapsed))
+        try:
+            await self._generations(training, held_out)
+            self._monitor.update(stage=Stage.DONE, seconds=elapsed())
+            self._write_report(training, held_out)
+        finally:
+            self._stopped.set()
+            clock.cancel()
+
+    async def _generations(
+        self, training: Sequence[SourceDocument], held_out: Sequence[SourceDocument]
+    ) -> None:
+        tokenizer = load_tokenizer(Path(self._teacher.uri))
+        prompts = {
+            one.id: make_prompt(one.text, self._recipe.prompt, tokenizer)
+            for one in (*training, *held_out)
+        }
+        await self._evaluate_baselines(held_out)
+        await self._evaluate_model(systems.TEACHER, self._teacher, held_out, prompts)
+        teacher, consumed = self._teacher, 0
+        for generation in range(1, self._recipe.generations + 1):
+            self._monitor.update(generation=generation)
+            plan = make_plan(self._recipe, len(training), consumed)
+            consumed += await self._collect(generation, teacher, plan, training, prompts)
+            teacher = await self._train(generation, teacher, prompts)
+            await self._evaluate_model(systems.student_name(generation), teacher, held_out, prompts)
+            await self._publish(teacher)
+
+    async def _collect(
+        self,
+        generation: int,
+        teacher: ModelPointer,
+        plan: Plan,
+        training: Sequence[SourceDocument],
+        prompts: dict[str, str],
+    ) -> int:
+        """Collect a generation; returns the number of documents it used."""
+        if self._folder.verdicts(generation).exists():
+            batches = read_table(self._folder.verdicts(generation))["batch"].to_pylist()
+            return len(set(batches)) * plan.size
+        self._stage(Stage.COLLECTING)
+        settings = self._recipe.generation
+        schedule = Schedule(
+            batches=plan.batches, window=settings.batches_in_flight, target=settings.target
+        )
+        buffer = TrainingBuffer(self._recipe.filter.near_duplicate)
+        work = Work(
+            generation=generation,
+            attempt=self._monitor.attempt,
+            teacher=teacher,
+            decoding=decoding_of(self._recipe, generation),
+            cascade=cascade_of(self._recipe),
+            plan=plan,
+            documents=[Document(one.id, one.text) for one in training],
+            prompts=[prompts[one.id] for one in training],
+        )
+        collector = Collector(self._backends.js, self._backends.publisher, self._folder)
+        elapsed = timed(self._seconds_before(generation))
+        depths = asyncio.create_task(self._watch_depths())
+        try:
+            batches = await collector.collect(
+                work,
+                schedule,
+                buffer,
+                lambda: self._progressed(generation, buffer, elapsed()),
+            )
+        finally:
+            depths.cancel()
+        self._progressed(generation, buffer, elapsed())
+        self._merge(generation, batches, buffer, training)
+        return batches * plan.size
+
+    def _seconds_before(self, generation: int) -> float:
+        return sum(
+            one.seconds for one in self._monitor.run.progress if one.generation == generation
+        )
+
+    def _progressed(self, generation: int, buffer: TrainingBuffer, seconds: float) -> None:
+        layers = [layer.name for layer in self._recipe.filter.layers]
+        settings = self._recipe.generation
+        self._monitor.progressed(
+            GenerationProgress(
+                generation=generation,
+                judged=len(buffer.rows),
+                accepted=len(buffer.accepted),
+                target=settings.target,
+                budget=settings.budget,
+                layers=funnel((row.verdict for row in buffer.rows), [*layers, NEAR_DUPLICATE]),
+                seconds=seconds,
+            )
+        )
+
+    def _merge(
+        self,
+        generation: int,
+        batches: int,
+        buffer: TrainingBuffer,
+        training: Sequence[SourceDocument],
+    ) -> None:
+        parts = [read_table(self._folder.part(generation, batch)) for batch in range(batches)]
+        final = tables.with_final_verdicts(pa.concat_tables(parts), buffer.rows)
+        texts = {one.id: one.text for one in training}
+        write_table(self._folder.dataset(generation), tables.dataset_table(final, texts))
+        write_table(self._folder.verdicts(generation), final)
+        self._monitor.save()
+        self._folder.drop_parts()
+
+    async def _train(
+        self, generation: int, teacher: ModelPointer, prompts: dict[str, str]
+    ) -> ModelPointer:
+        folder = self._folder.student(generation)
+        if not folder.exists():
+            self._stage(Stage.TRAINING)
+            rows = read_table(self._folder.dataset(generation)).to_pylist()
+            pairs = [Pair(prompts[row["source_id"]], row["summary"]) for row in rows]
+            loop = asyncio.get_running_loop()
+
+            def progress(done: int, total: int, loss: float) -> None:
+                loop.call_soon_threadsafe(
+                    lambda: self._monitor.update(stage_done=done, stage_total=total, loss=loss)
+                )
+
+            await asyncio.to_thread(
+                train,
+                teacher,
+                pairs,
+                self._recipe.student,
+                seed=derived_seed(self._recipe.seed, f"student {generation}"),
+                folder=folder,
+                progress=progress,
+                cancelled=self._stopped.is_set,
+            )
+        found = await asyncio.to_thread(digest, folder)
+        return ModelPointer(str(folder.resolve()), found, generation)
+
+    async def _evaluate_baselines(self, held_out: Sequence[SourceDocument]) -> None:
+        await self._evaluate(systems.LEAD, held_out, systems.lead(held_out))
+        await self._evaluate(systems.COPY, held_out, systems.copy(held_out))
+
+    async def _evaluate_model(
+        self,
+        system: str,
+        model: ModelPointer,
+        held_out: Sequence[SourceDocument],
+        prompts: dict[str, str],
+    ) -> None:
+        if self._folder.evaluation(system).exists():
+            return
+        self._stage(Stage.EVALUATING, total=len(held_out))
+        generator = self._backends.generator
+        decoding = Decoding(
+            samples=1,
+            max_new_tokens=self._recipe.generation.max_new_tokens,
+            temperature=self._recipe.evaluation.temperature,
+            top_p=self._recipe.generation.top_p,
+            seed=derived_seed(self._recipe.seed, "evaluation"),
+        )
+        texts: list[str] = []
+
+        async def generate(part: Sequence[SourceDocument]) -> list[str]:
+            await generator.load_model(model)
+            answers = generator.generate(
+                [Prompt(one.id, prompts[one.id]) for one in part],
+                decoding,
+                model_digest=model.digest,
+            )
+            return [samples[0].text async for _, samples in answers]
+
+        for start in range(0, len(held_out), _EVALUATED_AT_ONCE):
+            part = held_out[start : start + _EVALUATED_AT_ONCE]
+            texts += await _patiently(lambda part=part: generate(part))  # type: ignore[misc]
+            self._monitor.update(stage_done=len(texts))
+        await self._evaluate(system, held_out, texts)
+
+    async def _evaluate(
+        self, system: str, held_out: Sequence[SourceDocument], texts: Sequence[str]
+    ) -> None:
+        path = self._folder.evaluation(system)
+        if path.exists():
+            return
+        self._stage(Stage.EVALUATING)
+        documents, candidates = evaluation.candidates_of(system, held_out, texts)
+        cascade = replace(cascade_of(self._recipe), score_all=True)
+        result = await _patiently(
+            lambda: self._backends.filter.evaluate(cascade, documents, candidates)
+        )
+        write_table(path, evaluation.table(held_out, texts, result.verdicts))
+
+    async def _publish(self, student: ModelPointer) -> None:
+        """Tell everybody which model the run's next teacher is."""
+        bucket = await self._backends.js.key_value(MODELS_BUCKET)
+        await bucket.put(self._folder.id, json.dumps(asdict(student)).encode())
+
+    def _write_report(
+        self, training: Sequence[SourceDocument], held_out: Sequence[SourceDocument]
+    ) -> None:
+        generations = range(1, self._recipe.generations + 1)
+        students = [systems.student_name(generation) for generation in generations]
+        names = [systems.TEACHER, *students, systems.LEAD, systems.COPY]
+        judged = [
+            row
+            for generation in generations
+            for row in tables.judged_candidates(read_table(self._folder.verdicts(generation)))
+        ]
+        report = Report(
+            run_id=self._folder.id,
+            recipe=self._recipe,
+            teacher_digest=self._teacher.digest,
+            seconds=self._monitor.run.seconds,
+            documents=len(training),
+            held_out=len(held_out),
+            generations=self._monitor.run.progress,
+            systems=[
+                evaluation.summarise(name, read_table(self._folder.evaluation(name)), self._recipe)
+                for name in names
+            ],
+            accepted=spread(row for row in judged if row.accepted),
+            rejected=spread(row for row in judged if not row.accepted),
+            texts={one.id: one.text for one in training},
+        )
+        write_text(self._folder.report, report.markdown())
+
+    def _stage(self, stage: Stage, total: int = 0) -> None:
+        self._monitor.update(stage=stage, stage_done=0, stage_total=total)
+        self._monitor.save()
+
+    async def _tick(self, elapsed: Callable[[], float]) -> None:
+        while True:
+            await asyncio.sleep(1)
+            self._monitor.update(seconds=elapsed())
+
+    async def _watch_depths(self) -> None:
+        while True:
+            try:
+                prompts = await self._backends.js.consumer_info(PROMPTS, GENERATORS)
+                candidates = await self._backends.js.consumer_info(CANDIDATES, FILTERS)
+            except Exception as error:
+                log.info("queue depths not known: %r", error)
+            else:
+                self._monitor.update(
+                    prompts_pending=(prompts.num_pending or 0) + (prompts.num_ack_pending or 0),
+                    candidates_pending=(candidates.num_pending or 0)
+                    + (candidates.num_ack_pending or 0),
+                )
+            await asyncio.sleep(1)
+
+
+async def _patiently(call: Callable[[], Awaitable[_T]]) -> _T:
+    """Repeat a call while its server is away or full."""
+    delay = 0.2
+    while True:
+        try:
+            return await call()
+        except (Unavailable, ResourceExhausted) as error:
+            log.warning("waiting: %s", error)
+        await asyncio.sleep(delay)
+        delay = min(delay * 2, 5.0)

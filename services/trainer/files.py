@@ -1,0 +1,147 @@
+"""The folder of a run and the files in it, each written whole or not at all.
+
+recipe.yaml                 the recipe with every default filled in
+state.json                  how far the run has come
+documents.parquet           what it reads; `held_out` marks the evaluation's
+verdicts/parts/             one file a batch, while its generation is collected
+verdicts/gen-N.parquet      every candidate of a generation with its verdict
+dataset/gen-N.parquet       the accepted ones, with document and provenance
+student-genN/               the student, for AutoModelForCausalLM.from_pretrained
+evaluation/NAME.parquet     a system's texts and scores on the held-out documents
+report.md
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stillhouse.errors import FailedPrecondition, NotFound
+
+
+class RunFolder:
+    """Paths of one run, and writing to them."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def id(self) -> str:
+        """The run's id: the folder's name."""
+        return self.path.name
+
+    @property
+    def recipe(self) -> Path:
+        """The recipe as run."""
+        return self.path / "recipe.yaml"
+
+    @property
+    def state(self) -> Path:
+        """How far the run has come."""
+        return self.path / "state.json"
+
+    @property
+    def documents(self) -> Path:
+        """The documents."""
+        return self.path / "documents.parquet"
+
+    @property
+    def report(self) -> Path:
+        """The report."""
+        return self.path / "report.md"
+
+    def part(self, generation: int, batch: int) -> Path:
+        """The verdicts of one batch, as they came from the filter."""
+        return self.path / "verdicts" / "parts" / f"gen-{generation}-batch-{batch:06d}.parquet"
+
+    def verdicts(self, generation: int) -> Path:
+        """All final verdicts of a generation."""
+        return self.path / "verdicts" / f"gen-{generation}.parquet"
+
+    def dataset(self, generation: int) -> Path:
+        """The accepted samples of a generation."""
+        return self.path / "dataset" / f"gen-{generation}.parquet"
+
+    def student(self, generation: int) -> Path:
+        """The student of a generation."""
+        return self.path / f"student-gen{generation}"
+
+    def evaluation(self, system: str) -> Path:
+        """A system's results on the held-out documents."""
+        return self.path / "evaluation" / f"{system}.parquet"
+
+    def drop_parts(self) -> None:
+        """Remove the parts of a generation that is merged."""
+        shutil.rmtree(self.path / "verdicts" / "parts", ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with _replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write a Parquet file whole or not at all."""
+    with _replacing(path) as part:
+        pq.write_table(table, part, compression="zstd")
+
+
+def read_table(path: Path) -> pa.Table:
+    """Read a Parquet file; NotFound or FailedPrecondition name it."""
+    if not path.is_file():
+        raise NotFound(f"no file {path}")
+    try:
+        return pq.read_table(path)
+    except pa.ArrowException as error:
+        raise FailedPrecondition(f"{path} is damaged: {error}") from None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object; NotFound or FailedPrecondition name it."""
+    if not path.is_file():
+        raise NotFound(f"no file {path}")
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise FailedPrecondition(f"{path} is damaged: {error}") from None
+    if not isinstance(value, dict):
+        raise FailedPrecondition(f"{path} is damaged: not an object")
+    return value
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """A folder beside `path` to fill; it takes the place of `path` when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        yield part
+        part.chmod(0o755)
+        if path.exists():
+            shutil.rmtree(path)
+        os.replace(part, path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        yield part
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

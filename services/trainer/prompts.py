@@ -1,0 +1,81 @@
+"""From documents to prompts, and from prompts to the batches that are given out."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from stillhouse.errors import InvalidArgument
+from stillhouse.generator.types import Decoding
+from stillhouse.recipe import PromptTemplate, Recipe
+
+_T = TypeVar("_T")
+
+
+def make_prompt(text: str, prompt: PromptTemplate, tokenizer: PreTrainedTokenizerBase) -> str:
+    """The prompt for a document's text, chat markup applied where the recipe asks for it."""
+    filled = prompt.template.replace("{document}", text)
+    if not prompt.chat:
+        return filled
+    if tokenizer.chat_template is None:
+        raise InvalidArgument(
+            "recipe.prompt.chat", "the model has no chat template; set it to false"
+        )
+    message = [{"role": "user", "content": filled}]
+    return str(tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True))
+
+
+def decoding_of(recipe: Recipe, generation: int) -> Decoding:
+    """How a generation samples; each has a seed of its own, derived from the run's."""
+    settings = recipe.generation
+    return Decoding(
+        samples=settings.samples,
+        max_new_tokens=settings.max_new_tokens,
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        seed=derived_seed(recipe.seed, f"generation {generation}"),
+    )
+
+
+def derived_seed(seed: int, purpose: str) -> int:
+    """A seed below 2**63 for one purpose, from the run's seed."""
+    digest = hashlib.sha256(f"{seed}\0{purpose}".encode()).digest()
+    return int.from_bytes(digest[:8], "little") >> 1
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which documents a generation may use: `batches` batches of `size` from `start` on."""
+
+    start: int
+    size: int
+    batches: int
+
+    def documents(self, documents: Sequence[_T], batch: int) -> list[_T]:
+        """The documents of one batch; the corpus is gone round, never twice in one plan."""
+        first = batch * self.size
+        count = min(self.size, len(documents) - first)
+        return [documents[(self.start + first + i) % len(documents)] for i in range(count)]
+
+
+def make_plan(recipe: Recipe, documents: int, start: int) -> Plan:
+    """The plan of a generation over a corpus of `documents`, going on at `start`.
+
+    It ends with the candidate budget, or with the corpus if that comes first.
+    """
+    settings = recipe.generation
+    affordable = settings.budget // settings.samples
+    usable = min(affordable, documents)
+    size = min(settings.documents_per_batch, usable)
+    if size == 0:
+        raise InvalidArgument(
+            "recipe.generation.budget",
+            f"pays for no document: one takes {settings.samples} candidates",
+        )
+    batches = math.ceil(usable / size) if documents <= affordable else usable // size
+    return Plan(start % documents, size, batches)

@@ -1,0 +1,141 @@
+"""The report of a run, as Markdown: what was measured, good or bad."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from services.trainer.evaluation import Row
+from services.trainer.statistics import Interval
+from stillhouse.recipe import Recipe
+from stillhouse.trainer.types import GenerationProgress, JudgedCandidate
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a report tells of."""
+
+    run_id: str
+    recipe: Recipe
+    teacher_digest: str
+    seconds: float
+    documents: int
+    held_out: int
+    generations: Sequence[GenerationProgress]
+    systems: Sequence[Row]
+    accepted: Sequence[JudgedCandidate]
+    rejected: Sequence[JudgedCandidate]
+    texts: Mapping[str, str]
+
+    def markdown(self) -> str:
+        """The whole report."""
+        parts = [
+            self._head(),
+            *(_funnel(generation) for generation in self.generations),
+            self._systems(),
+            self._samples("Ten accepted", self.accepted),
+            self._samples("Ten rejected", self.rejected),
+        ]
+        return "\n".join(parts)
+
+    def _head(self) -> str:
+        when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+        return "\n".join(
+            [
+                f"# Run {self.run_id}",
+                "",
+                f"- Recipe `{self.recipe.name}`, seed {self.recipe.seed}; written {when} after "
+                f"{self.seconds / 60:.1f} minutes of work.",
+                f"- Teacher `{self.recipe.teacher.model}`, digest `{self.teacher_digest[:16]}`.",
+                f"- Documents: {self.documents} for training, {self.held_out} held out.",
+                f"- Machine: {platform.machine()}, {os.cpu_count()} CPUs, Python "
+                f"{platform.python_version()}, torch {version('torch')}, "
+                f"transformers {version('transformers')}.",
+                "",
+            ]
+        )
+
+    def _systems(self) -> str:
+        lines = [
+            f"## Systems on {self.held_out} held-out documents",
+            "",
+            "Mean and 95 % bootstrap interval over documents. ROUGE-L is against the human "
+            "reference; PMI in nats a token comes from the critic that also filters, so it is "
+            "no independent judge; copying the document wins what rewards copying.",
+            "",
+            "| system | ROUGE-L | length ratio | PMI | passes the filter |",
+            "| --- | --- | --- | --- | --- |",
+        ]
+        lines += [
+            f"| {row.system} | {_interval(row.rouge_l)} | {_interval(row.length_ratio)} | "
+            f"{_interval(row.pmi, 2)} | {_interval(row.passed, 2)} |"
+            for row in self.systems
+        ]
+        return "\n".join([*lines, ""])
+
+    def _samples(self, title: str, samples: Sequence[JudgedCandidate]) -> str:
+        lines = [f"## {title}", ""]
+        for sample in samples:
+            why = "" if sample.accepted else f" **{sample.reason}**"
+            lines += [
+                f"- `{sample.source_id}`, generation {sample.generation}:{why}",
+                f"  - document: {_shortened(self.texts[sample.source_id])}",
+                f"  - summary: {_shortened(sample.text) or '(empty)'}",
+                f"  - scores: {_scores(sample.scores)}",
+            ]
+        return "\n".join([*(lines if samples else [*lines, "None."]), ""])
+
+
+def _funnel(generation: GenerationProgress) -> str:
+    lines = [
+        f"## Generation {generation.generation}",
+        "",
+        f"{generation.judged} candidates judged, {generation.accepted} accepted "
+        f"(target {generation.target}, budget {generation.budget}) in "
+        f"{generation.seconds:.0f} s.",
+        "",
+        "| layer | seen | passed | pass rate |",
+        "| --- | ---: | ---: | ---: |",
+    ]
+    lines += [
+        f"| {layer.name} | {layer.seen} | {layer.passed} | {_percent(layer.passed, layer.seen)} |"
+        for layer in generation.layers
+    ]
+    overall = _percent(generation.accepted, generation.judged)
+    lines += [f"| **all** | {generation.judged} | {generation.accepted} | {overall} |", ""]
+    return "\n".join(lines)
+
+
+def spread(rows: Iterable[JudgedCandidate], count: int = _SHOWN) -> list[JudgedCandidate]:
+    """`count` rows evenly spaced over all of them, so that no part is favoured."""
+    everything = list(rows)
+    if len(everything) <= count:
+        return everything
+    step = len(everything) / count
+    return [everything[int(i * step)] for i in range(count)]
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else "-"
+
+
+def _interval(value: Interval, digits: int = 3) -> str:
+    if math.isnan(value.mean):
+        return "-"
+    return f"{value.mean:.{digits}f} [{value.low:.{digits}f}, {value.high:.{digits}f}]"
+
+
+def _scores(scores: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.2f}" for name, value in sorted(scores.items()))
+
+
+def _shortened(text: str, limit: int = 400) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -1,0 +1,199 @@
+"""The runs of a trainer: creating, resuming, cancelling, listing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import re
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+
+import nats.errors
+from nats.js.errors import APIError
+
+from services.checkpoints.materialise import materialise
+from services.topology import (
+    CANDIDATES,
+    PROMPTS,
+    VERDICTS,
+    candidates_subject,
+    prompts_subject,
+)
+from services.trainer import tables
+from services.trainer.conductor import Backends, Conductor, cascade_of
+from services.trainer.files import RunFolder, replacing_folder, write_table, write_text
+from services.trainer.monitor import Monitor, Saved, load_saved
+from services.trainer.prompts import make_plan
+from stillhouse import corpus
+from stillhouse.errors import InvalidArgument, NotFound, ResourceExhausted, StillhouseError
+from stillhouse.generator.types import ModelPointer
+from stillhouse.recipe import Recipe
+from stillhouse.trainer.types import Run, RunState, Stage
+
+log = logging.getLogger(__name__)
+
+_RUN_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+
+
+class Runs:
+    """All runs in a folder; at most one is active."""
+
+    def __init__(self, folder: Path, models: Path, backends: Backends) -> None:
+        self._folder = folder
+        self._models = models
+        self._backends = backends
+        self._active: dict[str, tuple[Monitor, asyncio.Task[None]]] = {}
+        self._creating = asyncio.Lock()
+
+    async def create(self, recipe_yaml: str, run_id: str) -> Run:
+        """Check everything, make the folder, start."""
+        recipe = Recipe.parse(recipe_yaml)
+        run_id = run_id or new_run_id(recipe)
+        if not _RUN_ID.fullmatch(run_id):
+            raise InvalidArgument("run_id", "lower-case letters, digits and hyphens, at most 64")
+        if (self._folder / run_id).exists():
+            raise InvalidArgument("run_id", f"{run_id} exists; choose another, or resume it")
+        async with self._creating:
+            self._refuse_second()
+            await self._check_cascade(recipe)
+            teacher = await asyncio.to_thread(materialise, recipe.teacher.model, self._models)
+            run = await asyncio.to_thread(self._prepare, recipe, run_id)
+            folder = RunFolder(self._folder / run_id)
+            self._start(Monitor(folder, Saved(run, attempt=0)), recipe, teacher)
+        return run
+
+    async def resume(self, run_id: str) -> Run:
+        """Go on with a run; one that is active or has succeeded is answered as it is."""
+        if run_id in self._active:
+            return self._active[run_id][0].run
+        folder = self._existing(run_id)
+        saved = load_saved(folder)
+        if saved.run.state is RunState.SUCCEEDED:
+            return saved.run
+        async with self._creating:
+            self._refuse_second()
+            recipe = Recipe.parse(folder.recipe.read_text(encoding="utf-8"))
+            teacher = await asyncio.to_thread(materialise, recipe.teacher.model, self._models)
+            monitor = Monitor(folder, Saved(saved.run, saved.attempt + 1))
+            monitor.update(state=RunState.RUNNING, message="", folder=str(folder.path.resolve()))
+            self._start(monitor, recipe, teacher)
+        return monitor.run
+
+    def get(self, run_id: str) -> Run:
+        """A run's state."""
+        if run_id in self._active:
+            return self._active[run_id][0].run
+        return load_saved(self._existing(run_id)).run
+
+    def monitor(self, run_id: str) -> Monitor | None:
+        """What to watch, if the run is active."""
+        active = self._active.get(run_id)
+        return active[0] if active else None
+
+    def list(self) -> list[Run]:
+        """All runs, newest first; folders that hold none are passed over."""
+        runs = []
+        for path in self._folder.iterdir() if self._folder.is_dir() else []:
+            if (path / "state.json").is_file():
+                with contextlib.suppress(StillhouseError):
+                    runs.append((path.stat().st_ctime, self.get(path.name)))
+        return [run for _, run in sorted(runs, key=lambda one: (-one[0], one[1].id))]
+
+    def folder(self, run_id: str) -> RunFolder:
+        """A run's folder; NotFound if there is none."""
+        return self._existing(run_id)
+
+    async def cancel(self, run_id: str) -> Run:
+        """Stop a run and take its work back from the queues."""
+        if run_id in self._active:
+            _, task = self._active[run_id]
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        return self.get(run_id)
+
+    async def close(self) -> None:
+        """Stop whatever is active, as on SIGTERM."""
+        for run_id in list(self._active):
+            await self.cancel(run_id)
+
+    def _refuse_second(self) -> None:
+        if self._active:
+            name = next(iter(self._active))
+            raise ResourceExhausted(f"run {name} is active; wait for it or cancel it", 30.0)
+
+    def _existing(self, run_id: str) -> RunFolder:
+        folder = RunFolder(self._folder / run_id)
+        if not _RUN_ID.fullmatch(run_id) or not folder.state.is_file():
+            raise NotFound(f"no run {run_id!r} in {self._folder}")
+        return folder
+
+    async def _check_cascade(self, recipe: Recipe) -> None:
+        """The filter owns its layers, so it is asked whether it knows them."""
+        try:
+            await self._backends.filter.evaluate(cascade_of(recipe), [], [])
+        except InvalidArgument as error:
+            field = error.field.replace("cascade", "recipe.filter", 1)
+            raise InvalidArgument(field, error.reason) from None
+
+    def _prepare(self, recipe: Recipe, run_id: str) -> Run:
+        documents = corpus.load(recipe.corpus)
+        training, held_out = corpus.split(documents, recipe.corpus.held_out, recipe.seed)
+        if not training:
+            raise InvalidArgument(
+                "recipe.corpus.held_out",
+                f"takes all {len(documents)} documents; lower it, or give more documents",
+            )
+        make_plan(recipe, len(training), 0)
+        path = self._folder / run_id
+        run = Run(
+            id=run_id,
+            state=RunState.RUNNING,
+            stage=Stage.PREPARING,
+            generation=1,
+            generations=recipe.generations,
+            folder=str(path.resolve()),
+        )
+        with replacing_folder(path) as part:
+            folder = RunFolder(part)
+            write_text(folder.recipe, recipe.to_yaml())
+            write_table(folder.documents, tables.documents_table(training, held_out))
+            Monitor(folder, Saved(run, attempt=0)).save()
+        return run
+
+    def _start(self, monitor: Monitor, recipe: Recipe, teacher: ModelPointer) -> None:
+        conductor = Conductor(monitor, recipe, teacher, self._backends)
+        task = asyncio.create_task(self._conduct(conductor, monitor))
+        self._active[monitor.folder.id] = (monitor, task)
+
+    async def _conduct(self, conductor: Conductor, monitor: Monitor) -> None:
+        try:
+            await conductor.run()
+            ending = (RunState.SUCCEEDED, f"report at {monitor.folder.report}")
+        except asyncio.CancelledError:
+            ending = (RunState.CANCELLED, "stopped; it can be resumed")
+        except StillhouseError as error:
+            ending = (RunState.FAILED, str(error))
+        except Exception as error:
+            log.exception("run failed", extra={"run": monitor.folder.id})
+            ending = (RunState.FAILED, f"{type(error).__name__}: {error}")
+        await self._clear_queues(monitor.folder.id)
+        state, message = ending
+        del self._active[monitor.folder.id]
+        monitor.update(state=state, message=message)
+        monitor.save()
+        log.info("run ended", extra={"run": monitor.folder.id, "state": state.value})
+
+    async def _clear_queues(self, run_id: str) -> None:
+        js = self._backends.js
+        with contextlib.suppress(nats.errors.Error, APIError, TimeoutError):
+            await js.purge_stream(PROMPTS, subject=prompts_subject(run_id))
+            await js.purge_stream(CANDIDATES, subject=candidates_subject(run_id))
+            await js.delete_consumer(VERDICTS, f"trainer-{run_id}")
+
+
+def new_run_id(recipe: Recipe) -> str:
+    """An id that sorts by time: name, UTC time, four random hex digits."""
+    time = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    return f"{recipe.name}-{time}-{secrets.token_hex(2)}"

@@ -1,0 +1,23 @@
+"""Settings of the trainer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from services.topology import QueueSettings
+
+
+class TrainerSettings(QueueSettings):
+    """Where the trainer keeps its runs and whom it asks."""
+
+    runs_dir: Path = Field(default=Path("runs"), description="Folder of the runs.")
+    models_dir: Path = Field(
+        default=Path(".stillhouse/models"), description="Folder of converted and fetched teachers."
+    )
+    generator_target: str = Field(
+        default="127.0.0.1:50052", description="A generator, for evaluation."
+    )
+    filter_target: str = Field(default="127.0.0.1:50053", description="The filter.")
+    threads: int = Field(default=0, ge=0, description="CPU threads in training; 0: torch decides.")

@@ -1,0 +1,175 @@
+"""Parquet tables of a run: their columns, and rows to and from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import pyarrow as pa
+
+from services.trainer.buffer import Judged
+from stillhouse.corpus import SourceDocument
+from stillhouse.filter.types import Candidate, Verdict
+from stillhouse.generator.types import Decoding
+from stillhouse.trainer.types import JudgedCandidate
+
+_SCORES = pa.map_(pa.string(), pa.float64())
+
+DOCUMENTS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("text", pa.string()),
+        ("reference", pa.string()),
+        ("held_out", pa.bool_()),
+    ]
+)
+
+VERDICTS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("run", pa.string()),
+        ("generation", pa.int32()),
+        ("batch", pa.int32()),
+        ("source_id", pa.string()),
+        ("sample_index", pa.int32()),
+        ("text", pa.string()),
+        ("tokens", pa.int32()),
+        ("logprob", pa.float64()),
+        ("finished", pa.bool_()),
+        ("model_digest", pa.string()),
+        ("temperature", pa.float64()),
+        ("top_p", pa.float64()),
+        ("seed", pa.uint64()),
+        ("accepted", pa.bool_()),
+        ("layer", pa.string()),
+        ("reason", pa.string()),
+        ("scores", _SCORES),
+    ]
+)
+
+DATASET = pa.schema(
+    [
+        ("document", pa.string()),
+        ("summary", pa.string()),
+        *[
+            field
+            for field in VERDICTS
+            if field.name not in {"text", "accepted", "layer", "reason", "batch"}
+        ],
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a batch of candidates comes from."""
+
+    run: str
+    generation: int
+    batch: int
+    model_digest: str
+    decoding: Decoding
+
+
+def documents_table(
+    training: Iterable[SourceDocument], held_out: Iterable[SourceDocument]
+) -> pa.Table:
+    """All documents of a run, training first, in the order of their use."""
+    rows = [asdict(one) | {"held_out": False} for one in training]
+    rows += [asdict(one) | {"held_out": True} for one in held_out]
+    return pa.Table.from_pylist(rows, schema=DOCUMENTS)
+
+
+def documents_from(table: pa.Table) -> tuple[list[SourceDocument], list[SourceDocument]]:
+    """Training and held-out documents, in order."""
+    training: list[SourceDocument] = []
+    held_out: list[SourceDocument] = []
+    for row in table.to_pylist():
+        document = SourceDocument(row["id"], row["text"], row["reference"])
+        (held_out if row["held_out"] else training).append(document)
+    return training, held_out
+
+
+def verdict_row(origin: Origin, candidate: Candidate, verdict: Verdict) -> dict[str, object]:
+    """One row of VERDICTS."""
+    return {
+        "id": candidate.id,
+        "run": origin.run,
+        "generation": origin.generation,
+        "batch": origin.batch,
+        "source_id": candidate.source_id,
+        "sample_index": candidate.sample_index,
+        "text": candidate.text,
+        "tokens": candidate.tokens,
+        "logprob": candidate.logprob,
+        "finished": candidate.finished,
+        "model_digest": origin.model_digest,
+        "temperature": origin.decoding.temperature,
+        "top_p": origin.decoding.top_p,
+        "seed": origin.decoding.seed,
+        "accepted": verdict.accepted,
+        "layer": verdict.layer,
+        "reason": verdict.reason,
+        "scores": list(verdict.scores.items()),
+    }
+
+
+def verdicts_table(
+    origin: Origin, candidates: Sequence[Candidate], verdicts: Sequence[Verdict]
+) -> pa.Table:
+    """The verdicts of one batch."""
+    rows = [verdict_row(origin, c, v) for c, v in zip(candidates, verdicts, strict=True)]
+    return pa.Table.from_pylist(rows, schema=VERDICTS)
+
+
+def judged_from(table: pa.Table) -> tuple[list[Candidate], list[Verdict]]:
+    """Candidates and verdicts of a VERDICTS table, in order."""
+    candidates, verdicts = [], []
+    for row in table.to_pylist():
+        candidates.append(
+            Candidate(
+                id=row["id"],
+                source_id=row["source_id"],
+                sample_index=row["sample_index"],
+                text=row["text"],
+                tokens=row["tokens"],
+                logprob=row["logprob"],
+                finished=row["finished"],
+            )
+        )
+        scores = dict(row["scores"])
+        verdict = Verdict(row["id"], row["accepted"], row["layer"], row["reason"], scores)
+        verdicts.append(verdict)
+    return candidates, verdicts
+
+
+def with_final_verdicts(table: pa.Table, judged: Sequence[Judged]) -> pa.Table:
+    """A VERDICTS table with the verdicts replaced by the buffer's, in the same order."""
+    rows = table.to_pylist()
+    for row, one in zip(rows, judged, strict=True):
+        row["accepted"] = one.verdict.accepted
+        row["layer"] = one.verdict.layer
+        row["reason"] = one.verdict.reason
+        row["scores"] = list(one.verdict.scores.items())
+    return pa.Table.from_pylist(rows, schema=VERDICTS)
+
+
+def dataset_table(verdicts: pa.Table, texts: Mapping[str, str]) -> pa.Table:
+    """The accepted rows of a VERDICTS table with their documents (`texts` by source id)."""
+    rows = [
+        row | {"document": texts[row["source_id"]], "summary": row["text"]}
+        for row in verdicts.to_pylist()
+        if row["accepted"]
+    ]
+    return pa.Table.from_pylist(
+        [{name: row[name] for name in DATASET.names} for row in rows], schema=DATASET
+    )
+
+
+def judged_candidates(table: pa.Table) -> list[JudgedCandidate]:
+    """A VERDICTS table as the clients see it."""
+    names = ("id", "generation", "source_id", "sample_index", "text", "accepted", "layer", "reason")
+    return [
+        JudgedCandidate(**{name: row[name] for name in names}, scores=dict(row["scores"]))
+        for row in table.to_pylist()
+    ]

@@ -1,0 +1,135 @@
+"""The adapters to critic and index: sizes, order, patience, refusals."""
+
+# ruff: noqa: ARG002
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+
+import pytest
+
+from services.filter.remote import Limits, RemoteCritic, RemoteIndex, cut
+from stillhouse.errors import (
+    DeadlineExceeded,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    ResourceExhausted,
+    StillhouseError,
+    Unavailable,
+)
+from stillhouse.generator.types import Score, ScoreItem
+from stillhouse.index.types import MatchStatistics
+from tests.unit.filter.fakes import matches
+
+
+class Client:
+    """Both clients in one; raises what `fails` holds first, refuses texts with "bad"."""
+
+    def __init__(self, *fails: StillhouseError) -> None:
+        self.fails = list(fails)
+        self.sizes: list[int] = []
+        self.prefixes: list[str] = []
+
+    async def score(
+        self, items: Sequence[ScoreItem], per_token: bool = False, model_digest: str = ""
+    ) -> list[Score]:
+        assert per_token
+        self._meet([item.continuation for item in items])
+        self.prefixes += [item.prefix for item in items]
+        return [Score(-float(item.continuation), 1) for item in items]
+
+    async def match_lengths_batch(
+        self, queries: Sequence[str], index: str = ""
+    ) -> list[MatchStatistics]:
+        assert index == "corpus"
+        self._meet(queries)
+        return [matches(len(query), 1) for query in queries]
+
+    def _meet(self, texts: Sequence[str]) -> None:
+        self.sizes.append(len(texts))
+        if self.fails:
+            raise self.fails.pop(0)
+        if "bad" in texts:
+            raise InvalidArgument("items", "too long")
+
+
+def items(*continuations: object) -> list[ScoreItem]:
+    return [ScoreItem(f"p{i % 2}", str(each)) for i, each in enumerate(continuations)]
+
+
+async def test_answers_keep_their_order_and_prefixes_travel_together() -> None:
+    client = Client()
+    scores = await RemoteCritic(client, Limits(items=4)).score(items(*range(6)))
+    assert [score.logprob for score in scores] == [0, -1, -2, -3, -4, -5]
+    assert client.prefixes == ["p0"] * 3 + ["p1"] * 3
+    assert client.sizes == [4, 2]
+
+
+def test_cut_by_number_and_by_characters() -> None:
+    limits = Limits(items=3, characters=5)
+    assert cut(["aa", "bb", "c", "d", "eeeeeeee", "f"], len, limits) == [
+        ["aa", "bb", "c"],
+        ["d"],
+        ["eeeeeeee"],
+        ["f"],
+    ]
+    assert cut([], len, limits) == []
+
+
+async def test_a_refused_text_costs_only_itself() -> None:
+    scores = await RemoteCritic(Client(), Limits()).score(items(1, "bad", 3, 4, 5))
+    assert [score.logprob for score in scores if not math.isnan(score.logprob)] == [-1, -3, -4, -5]
+    assert math.isnan(scores[1].logprob)
+    found = await RemoteIndex(Client(), "corpus", Limits()).match(["a", "bad", "c"])
+    assert [each is None for each in found] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Unavailable("away"),
+        DeadlineExceeded("slow"),
+        NotFound("no index"),
+        FailedPrecondition("no tokenizer"),
+    ],
+)
+async def test_a_backend_that_cannot_answer_is_unavailable(error: StillhouseError) -> None:
+    with pytest.raises(Unavailable):
+        await RemoteIndex(Client(error), "corpus", Limits()).match(["a"])
+
+
+async def test_a_backend_at_its_limit_is_asked_again() -> None:
+    busy = [ResourceExhausted("busy", retry_after=0.001) for _ in range(3)]
+    client = Client(*busy)
+    assert len(await RemoteIndex(client, "corpus", Limits()).match(["a"])) == 1
+    assert len(client.sizes) == 4
+    with pytest.raises(Unavailable, match="limit"):
+        await RemoteIndex(Client(*busy, *busy), "corpus", Limits()).match(["a"])
+
+
+class SlowClient(Client):
+    async def match_lengths_batch(
+        self, queries: Sequence[str], index: str = ""
+    ) -> list[MatchStatistics]:
+        await asyncio.sleep(60)
+        return []
+
+
+async def test_a_call_has_its_deadline() -> None:
+    with pytest.raises(Unavailable, match=r"0\.01 s"):
+        await RemoteIndex(SlowClient(), "corpus", Limits(seconds=0.01)).match(["a"])
+
+
+class ForgetfulClient(Client):
+    async def score(
+        self, items: Sequence[ScoreItem], per_token: bool = False, model_digest: str = ""
+    ) -> list[Score]:
+        return []
+
+
+async def test_an_answer_too_few_is_no_answer() -> None:
+    with pytest.raises(Unavailable, match="0 answers to 2"):
+        await RemoteCritic(ForgetfulClient(), Limits()).score(items(1, 2))

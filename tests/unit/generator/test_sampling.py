@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from services.checkpoints.load import LoadedModel
+from services.generator.nucleus import draw, uniforms
+from services.generator.sampling import sample
+from stillhouse.errors import Cancelled, InvalidArgument
+from stillhouse.generator.types import Decoding, Prompt
+
+PROMPTS = [Prompt("a", "Return the"), Prompt("b", "A heap is an array of elements where each is")]
+
+
+def naive_tokens(loaded: LoadedModel, prompt: Prompt, index: int, decoding: Decoding) -> list[int]:
+    """One sample by running the whole sequence through the model at every step."""
+    ids = loaded.tokenizer(prompt.text, add_special_tokens=False)["input_ids"]
+    stream = uniforms(decoding.seed, prompt.id, index, decoding.max_new_tokens)
+    tokens: list[int] = []
+    for step in range(decoding.max_new_tokens):
+        with torch.inference_mode():
+            logits = loaded.model(torch.tensor([ids + tokens])).logits[:, -1]
+        token = int(
+            draw(
+                logits,
+                stream[step : step + 1],
+                temperature=decoding.temperature,
+                top_p=decoding.top_p,
+            )
+        )
+        tokens.append(token)
+        if token == loaded.tokenizer.eos_token_id:
+            break
+        if "\n" in loaded.tokenizer.decode(tokens, skip_special_tokens=True).lstrip():
+            break
+    return tokens
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.8])
+def test_equals_decoding_one_by_one(tiny: LoadedModel, temperature: float) -> None:
+    decoding = Decoding(samples=3, max_new_tokens=12, temperature=temperature, top_p=0.9, seed=7)
+    groups = sample(tiny, PROMPTS, decoding)
+    for prompt, group in zip(PROMPTS, groups, strict=True):
+        for index, one in enumerate(group):
+            tokens = naive_tokens(tiny, prompt, index, decoding)
+            text = tiny.tokenizer.decode(tokens, skip_special_tokens=True).strip()
+            assert one.tokens == len(tokens)
+            assert one.text == (text.splitlines() or [""])[0].strip()
+
+
+def test_greedy_equals_generate(tiny: LoadedModel) -> None:
+    encoded = tiny.tokenizer(PROMPTS[1].text, add_special_tokens=False, return_tensors="pt")
+    expected = tiny.model.generate(**encoded, max_new_tokens=8, do_sample=False, use_cache=True)
+    new = expected[0, encoded["input_ids"].shape[-1] :]
+    text = tiny.tokenizer.decode(new, skip_special_tokens=True).strip()
+    one = sample(tiny, PROMPTS[1:], Decoding(1, 8, temperature=0.0))[0][0]
+    assert (text.splitlines() or [""])[0].startswith(one.text)
+
+
+def test_same_seed_same_samples_other_seed_other_samples(tiny: LoadedModel) -> None:
+    decoding = Decoding(samples=4, max_new_tokens=10, seed=1)
+    assert sample(tiny, PROMPTS, decoding) == sample(tiny, PROMPTS, decoding)
+    other = Decoding(samples=4, max_new_tokens=10, seed=2)
+    assert sample(tiny, PROMPTS, decoding) != sample(tiny, PROMPTS, other)
+
+
+def test_samples_of_one_prompt_differ(tiny: LoadedModel) -> None:
+    group = sample(tiny, PROMPTS[:1], Decoding(samples=8, max_new_tokens=12, seed=3))[0]
+    assert len({one.text for one in group}) > 4
+
+
+def test_logprob_is_that_of_the_plain_model(tiny: LoadedModel) -> None:
+    decoding = Decoding(samples=2, max_new_tokens=6, temperature=0.7, top_p=0.8, seed=5)
+    one = sample(tiny, PROMPTS[:1], decoding)[0][1]
+    tokens = naive_tokens(tiny, PROMPTS[0], 1, decoding)
+    ids = tiny.tokenizer(PROMPTS[0].text, add_special_tokens=False)["input_ids"]
+    with torch.inference_mode():
+        logprobs = tiny.model(torch.tensor([ids + tokens])).logits[0].log_softmax(-1)
+    expected = sum(float(logprobs[len(ids) + i - 1, t]) for i, t in enumerate(tokens))
+    assert one.logprob == pytest.approx(expected, abs=1e-3)
+
+
+def test_the_length_limit_is_told_from_an_end(tiny: LoadedModel) -> None:
+    groups = sample(tiny, PROMPTS, Decoding(samples=8, max_new_tokens=3, seed=0))
+    for one in (one for group in groups for one in group):
+        assert one.tokens <= 3
+        assert one.finished or one.tokens == 3
+
+
+def test_no_prompts_no_samples(tiny: LoadedModel) -> None:
+    assert sample(tiny, [], Decoding(1, 1)) == []
+
+
+def test_a_prompt_over_the_context_is_refused(tiny: LoadedModel) -> None:
+    with pytest.raises(InvalidArgument, match="context"):
+        sample(tiny, [Prompt("long", "word " * 4000)], Decoding(1, 4))
+
+
+def test_an_empty_prompt_is_refused(tiny: LoadedModel) -> None:
+    with pytest.raises(InvalidArgument, match="at least one token"):
+        sample(tiny, [Prompt("empty", "")], Decoding(1, 4))
+
+
+def test_stops_when_the_caller_gave_up(tiny: LoadedModel) -> None:
+    with pytest.raises(Cancelled):
+        sample(tiny, PROMPTS, Decoding(1, 4), cancelled=lambda: True)
