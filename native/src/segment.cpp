@@ -275,8 +275,13 @@ void Segment::verify_documents() const {
 void Segment::verify_suffixes() const {
     std::visit(
         [&](const auto& array) {
+            constexpr std::uint64_t distance = 32;
             for (std::size_t symbol = 1; symbol + 1 < array.buckets.size(); ++symbol) {
                 for (std::uint64_t rank = array.buckets[symbol]; rank < array.buckets[symbol + 1]; ++rank) {
+                    if (rank + distance < array.suffixes.size()) {
+                        const std::size_t ahead = array.suffixes[rank + distance];
+                        __builtin_prefetch(array.text.data() + std::min(ahead, array.text.size()));
+                    }
                     const std::size_t at = array.suffixes[rank];
                     if (at >= array.text.size() || array.text[at] != symbol)
                         fail(Role::suffixes, "a suffix in the wrong bucket; corrupt");

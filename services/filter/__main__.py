@@ -21,7 +21,7 @@ from stillhouse.filter.v1.filter_pb2_grpc import add_FilterServiceServicer_to_se
 from stillhouse.generator.client import AsyncGeneratorClient
 from stillhouse.index.client import AsyncIndexClient
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("services.filter")
 
 _AGAIN = 1.0  # seconds between looks at a backend that is not ready
 
@@ -29,8 +29,12 @@ _AGAIN = 1.0  # seconds between looks at a backend that is not ready
 async def main(settings: FilterSettings) -> None:
     """Serve until SIGTERM; unless told otherwise, work on the queue too."""
     async with AsyncExitStack() as stack:
-        critic = await stack.enter_async_context(AsyncGeneratorClient(settings.critic_target))
-        index = await stack.enter_async_context(AsyncIndexClient(settings.index_target))
+        critic = await stack.enter_async_context(
+            AsyncGeneratorClient(settings.critic_target, settings.critic_timeout)
+        )
+        index = await stack.enter_async_context(
+            AsyncIndexClient(settings.index_target, settings.index_timeout)
+        )
         backends = Backends(
             RemoteCritic(critic, settings.critic_limits),
             RemoteIndex(index, settings.index_name, settings.index_limits),

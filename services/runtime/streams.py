@@ -64,14 +64,17 @@ class StreamSpec:
         )
 
 
-async def connect(url: str, name: str) -> Client:
-    """A client that never stops reconnecting; Unavailable if the first try fails."""
+async def connect(url: str, name: str, patience: float = 10.0) -> Client:
+    """A client that never stops reconnecting.
+
+    Unavailable if there is no connection within the first `patience` seconds.
+    """
 
     async def report(error: Exception) -> None:
         log.warning("broker: %s", error or type(error).__name__)
 
     try:
-        return await nats.connect(
+        connecting = nats.connect(
             url,
             name=name,
             max_reconnect_attempts=-1,
@@ -80,6 +83,7 @@ async def connect(url: str, name: str) -> Client:
             connect_timeout=5,
             error_cb=report,
         )
+        return await asyncio.wait_for(connecting, patience)
     except (OSError, nats.errors.Error, TimeoutError) as error:
         raise Unavailable(f"no broker at {url}: {error}; start nats-server there") from None
 

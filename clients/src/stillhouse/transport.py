@@ -67,15 +67,20 @@ def _checked(target: str) -> str:
 
 
 class Client:
-    """Owns a channel; each call ends after `timeout` seconds at the latest."""
+    """Owns a channel; a call ends after `timeout` seconds unless it names its own."""
 
     def __init__(self, target: str, timeout: float) -> None:
         self._channel = open_channel(target)
         self._timeout = timeout
 
-    def _call(self, method: grpc.UnaryUnaryMultiCallable[_Q, _A], request: _Q) -> _A:
+    def _call(
+        self,
+        method: grpc.UnaryUnaryMultiCallable[_Q, _A],
+        request: _Q,
+        timeout: float | None,
+    ) -> _A:
         with translated():
-            return method(request, timeout=self._timeout)
+            return method(request, timeout=self._within(timeout))
 
     def _stream(
         self,
@@ -89,6 +94,9 @@ class Client:
                 yield from call
         finally:
             call.cancel()
+
+    def _within(self, timeout: float | None) -> float:
+        return self._timeout if timeout is None else timeout
 
     def close(self) -> None:
         """End calls under way and close the channel."""
@@ -108,9 +116,14 @@ class AsyncClient:
         self._channel = open_async_channel(target)
         self._timeout = timeout
 
-    async def _call(self, method: grpc.aio.UnaryUnaryMultiCallable[_Q, _A], request: _Q) -> _A:
+    async def _call(
+        self,
+        method: grpc.aio.UnaryUnaryMultiCallable[_Q, _A],
+        request: _Q,
+        timeout: float | None,
+    ) -> _A:
         with translated():
-            return await method(request, timeout=self._timeout)
+            return await method(request, timeout=self._within(timeout))
 
     async def _stream(
         self,
@@ -125,6 +138,9 @@ class AsyncClient:
                     yield response
         finally:
             call.cancel()
+
+    def _within(self, timeout: float | None) -> float:
+        return self._timeout if timeout is None else timeout
 
     async def close(self) -> None:
         """End calls under way and close the channel."""

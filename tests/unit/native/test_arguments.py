@@ -31,10 +31,8 @@ def test_integer_arrays_of_every_width(dtype: type[np.integer[Any]], tmp_path: P
 
 
 def test_sequences_and_numpy_integers(index: Index) -> None:
-    assert (
-        index.count([1, 2]) == index.count((1, 2)) == index.count(range(1, 3)) == 2
+    assert index.count([1, 2]) == index.count((1, 2)) == index.count(range(1, 3)) == 2
     assert index.count([np.uint16(1), np.int64(2)]) == index.count(array("I", [1, 2])) == 2
-    )
     assert index.count([]) == index.count(()) == index.count(np.array([])) == 5
     assert index.find([]) == (0, 5)
     lengths, counts = index.match_lengths([])
@@ -45,7 +43,8 @@ def test_sequences_and_numpy_integers(index: Index) -> None:
 
 
 @pytest.mark.parametrize(
-    "tokens", [[-1], [2**32], [2**64], [1.0], ["1"], [None], [True], "12", "", b"12", b"", 3, None, {1: 2}]
+    "tokens",
+    [[-1], [2**32], [2**64], [1.0], ["1"], [None], [True], "12", "", b"12", b"", 3, None, {1: 2}],
 )
 def test_refuses_tokens(index: Index, tokens: Any) -> None:
     for call in (index.count, index.find, index.match_lengths):

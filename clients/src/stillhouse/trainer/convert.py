@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stillhouse.errors import InvalidArgument
+from stillhouse.errors import Internal, InvalidArgument
 from stillhouse.filter.types import LayerStats
 from stillhouse.trainer.types import GenerationProgress, JudgedCandidate, Run, RunState, Stage
 from stillhouse.trainer.v1 import trainer_pb2
@@ -31,7 +31,7 @@ def run_to_proto(run: Run) -> trainer_pb2.Run:
 
 
 def run_from_proto(message: trainer_pb2.Run) -> Run:
-    """A run's state; ValueError if this client is too old to know its state or stage."""
+    """A run's state; Internal if this version does not know its state or stage."""
     return Run(
         id=message.id,
         state=_state_from_proto(message.state),
@@ -51,11 +51,17 @@ def run_from_proto(message: trainer_pb2.Run) -> Run:
 
 
 def _state_from_proto(value: trainer_pb2.RunState.ValueType) -> RunState:
-    return RunState[trainer_pb2.RunState.Name(value).removeprefix("RUN_STATE_")]
+    try:
+        return RunState[trainer_pb2.RunState.Name(value).removeprefix("RUN_STATE_")]
+    except (KeyError, ValueError):
+        raise Internal(f"run state {value} is unknown here; upgrade this side") from None
 
 
 def _stage_from_proto(value: trainer_pb2.Stage.ValueType) -> Stage:
-    return Stage[trainer_pb2.Stage.Name(value).removeprefix("STAGE_")]
+    try:
+        return Stage[trainer_pb2.Stage.Name(value).removeprefix("STAGE_")]
+    except (KeyError, ValueError):
+        raise Internal(f"stage {value} is unknown here; upgrade this side") from None
 
 
 def progress_to_proto(progress: GenerationProgress) -> trainer_pb2.GenerationProgress:
