@@ -50,6 +50,22 @@ def mean_pmi(answers: Sequence[Score]) -> float:
     return (given.logprob - alone.logprob) / max(1, given.tokens)
 
 
+def mean_logprob(score: Score) -> float:
+    """log p / tokens, in nats a token."""
+    return score.logprob / max(1, score.tokens)
+
+
+def weakest_token(score: Score) -> float:
+    """Minimum of the tokens' log-probabilities in nats; NaN if they are not there.
+
+    Over all tokens, since a wrong word makes its neighbours unlikely too.
+    """
+    values = score.token_logprobs
+    if len(values) != score.tokens or any(map(math.isnan, values)):
+        return math.nan
+    return min(values, default=0.0)
+
+
 def weakest_word(text: str, logprobs: Sequence[float], score: Score) -> float:
     """Minimum over the content words of `text` of the sum of their tokens' `logprobs`.
 

@@ -10,12 +10,28 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from services.filter.words import STOPWORDS, Word, fold, spans, vocabulary
+from services.filter.words import STOPWORDS, Word, content_words, fold, spans, vocabulary
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_a-zA-Z]+")
 _SENTENCE_BREAK = re.compile(r"[.!?:;…。！？|\n]|[\"“]\s*$")
+_QUOTES = tuple("'\"`“‘«")
+_WORD_ENDINGS = (
+    "ations",
+    "ation",
+    "ings",
+    "ing",
+    "ies",
+    "ers",
+    "er",
+    "ed",
+    "es",
+    "ly",
+    "s",
+    "e",
+    "y",
+)
 _LONGEST_NUMBER = 40  # digits; longer runs are data, compared as written
 
 # "one" is left out: it is a pronoun as often as a number.
@@ -46,9 +62,9 @@ def new_numbers(summary: str, document: str) -> frozenset[str]:
 def new_names(summary: str, document: str) -> tuple[str, ...]:
     """The names and identifiers of `summary` that `document` lacks, as written.
 
-    A name is a word with a capital letter, or an identifier with an underscore. The
-    first word of a sentence counts only if more than its first letter is a capital,
-    or if another name follows it.
+    A name is a word with a capital letter, or an identifier: with an underscore, opened
+    by a quotation mark or called (`read(`). The first word of a sentence counts only if
+    more than its first letter is a capital, or if another name follows it.
     """
     known = vocabulary(document)
     return tuple(word.text for word in _names(summary) if not _supported(word.text, known))
@@ -59,29 +75,58 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(word.text for word in _names(text))
 
 
+def new_word_share(summary: str, document: str) -> float:
+    """Share of the content words of `summary` of which `document` has no form; 0 for none."""
+    said = content_words(summary)
+    known = _stems(document)
+    return sum(_stem(word) not in known for word in said) / max(1, len(said))
+
+
+@lru_cache(maxsize=64)
+def _stems(text: str) -> frozenset[str]:
+    return frozenset(_stem(word) for word in vocabulary(text))
+
+
+def _stem(word: str) -> str:
+    """`word` without a common English ending: `uses`, `used`, `using` and `use` are one."""
+    for ending in _WORD_ENDINGS:
+        if word.endswith(ending) and len(word) >= len(ending) + 2:
+            return word[: -len(ending)]
+    return word
+
+
 def _names(text: str) -> list[Word]:
-    found = []
     every = spans(text)
-    for position, word in enumerate(every):
-        following = every[position + 1] if position + 1 < len(every) else None
-        if _looks_like_name(word) and (
-            not _starts_sentence(text, every, position)
-            or _inner_capital(word.text)
-            or (following is not None and _looks_like_name(following))
-        ):
-            found.append(word)
-    return found
+    return [
+        word
+        for position, word in enumerate(every)
+        if _is_identifier(text, word) or _is_proper(text, every, position)
+    ]
 
 
-def _looks_like_name(word: Word) -> bool:
+def _is_identifier(text: str, word: Word) -> bool:
+    """True if `word` has an underscore inside, is quoted or is called as a function."""
+    quoted = text[max(0, word.start - 1) : word.start] in _QUOTES
+    called = text[word.end : word.end + 1] == "("
+    marked = (quoted or called) and word.key not in STOPWORDS
+    return "_" in word.text.strip("_") or marked
+
+
+def _is_proper(text: str, every: tuple[Word, ...], position: int) -> bool:
+    """True if the word has a capital that is not merely the sentence's first."""
+    word = every[position]
+    following = every[position + 1] if position + 1 < len(every) else None
+    return _capitalised(word) and (
+        not _starts_sentence(text, every, position)
+        or any(c.isupper() for c in word.text[1:])
+        or (following is not None and _capitalised(following))
+    )
+
+
+def _capitalised(word: Word) -> bool:
     if word.key in STOPWORDS or word.key in _NUMBER_WORDS:
         return False
-    inner_underscore = "_" in word.text.strip("_")
-    return inner_underscore or any(c.isupper() for c in word.text)
-
-
-def _inner_capital(text: str) -> bool:
-    return "_" in text or any(c.isupper() for c in text[1:])
+    return any(c.isupper() for c in word.text)
 
 
 def _starts_sentence(text: str, every: tuple[Word, ...], position: int) -> bool:

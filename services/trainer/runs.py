@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
 import re
 import secrets
 from datetime import UTC, datetime
@@ -25,7 +26,7 @@ from services.trainer import tables
 from services.trainer.conductor import Backends, Conductor, cascade_of
 from services.trainer.files import RunFolder, replacing_folder, write_table, write_text
 from services.trainer.monitor import Monitor, Saved, load_saved
-from services.trainer.prompts import make_plan
+from services.trainer.prompts import derived_seed, make_plan
 from stillhouse import corpus
 from stillhouse.errors import InvalidArgument, NotFound, ResourceExhausted, StillhouseError
 from stillhouse.generator.types import ModelPointer
@@ -140,11 +141,8 @@ class Runs:
     def _prepare(self, recipe: Recipe, run_id: str) -> Run:
         documents = corpus.load(recipe.corpus)
         training, held_out = corpus.split(documents, recipe.corpus.held_out, recipe.seed)
-        if not training:
-            raise InvalidArgument(
-                "recipe.corpus.held_out",
-                f"takes all {len(documents)} documents; lower it, or give more documents",
-            )
+        # A corpus is often sorted by origin; a generation shall see something of everything.
+        random.Random(derived_seed(recipe.seed, "order")).shuffle(training)
         make_plan(recipe, len(training), 0)
         path = self._folder / run_id
         run = Run(

@@ -109,7 +109,7 @@ def train(
 
     FailedPrecondition if no pair fits `settings.max_tokens`; Cancelled if asked to stop.
     """
-    set_seed(seed)  # LoRA's matrices are drawn when they are made
+    set_seed(seed % 2**32)  # LoRA's matrices are drawn when they are made
     loaded = load(teacher)
     rows = _Pairs(pairs, loaded.tokenizer, settings.max_tokens)
     if len(rows) == 0:

@@ -29,7 +29,7 @@ GOOD = "Members of an archive come back as strings."
 
 
 class Critic:
-    """The document makes every text of n characters n nats likelier; or is away."""
+    """The document makes every character 2 nats likelier; or the critic is away."""
 
     def __init__(self) -> None:
         self.away = False
@@ -42,7 +42,7 @@ class Critic:
     @staticmethod
     def _score(item: ScoreItem) -> Score:
         size = len(item.continuation)
-        value = -2.0 if item.prefix.startswith("\n") else -1.0
+        value = -3.0 if item.prefix.startswith("\n") else -1.0
         return Score(value * size, size, (value,) * size, tuple(range(1, size + 1)))
 
 
@@ -113,7 +113,7 @@ async def test_ok(stub: filter_pb2_grpc.FilterServiceAsyncStub) -> None:
     assert [verdict.candidate_id for verdict in response.verdicts] == ["c0", "c1"]
     assert [verdict.reason for verdict in response.verdicts] == ["brevity.too_short", ""]
     assert [verdict.accepted for verdict in response.verdicts] == [False, True]
-    assert response.verdicts[1].scores["faithfulness.pmi"] == pytest.approx(1.0)
+    assert response.verdicts[1].scores["faithfulness.pmi"] == pytest.approx(2.0)
     counts = [(stats.name, stats.seen, stats.passed) for stats in response.layers]
     assert counts == [("brevity", 2, 1), ("novelty", 1, 1), ("faithfulness", 1, 1)]
 

@@ -2,15 +2,23 @@
 
 The mean PMI(x; y) / |y| > tau_F is InfoSumm's faithfulness critic (arXiv 2403.13780,
 section 2) in causal form. It tells another document's summary apart with ease, but a
-mean hides one wrong word among twelve right ones; so the weakest content word is
-judged by itself, by how likely it is where it stands and by what the document adds.
+mean hides one wrong word among twelve right ones. So the weakest place is judged by
+itself: the least likely token given the document, and the content word to whose
+likelihood the document adds least.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from services.filter.critic import mean_pmi, pointwise_gains, summary_items, weakest_word
+from services.filter.critic import (
+    mean_logprob,
+    mean_pmi,
+    pointwise_gains,
+    summary_items,
+    weakest_token,
+    weakest_word,
+)
 from services.filter.layers.base import Answers, Pair, PairLayer, Questions, Scores, threshold
 
 
@@ -18,20 +26,23 @@ from services.filter.layers.base import Answers, Pair, PairLayer, Questions, Sco
 class FaithfulnessThresholds:
     """How much the document must support; all in nats."""
 
-    pmi: float = threshold(1.0, "Rejected below this mean PMI (nats per token of the summary).")
-    weakest_logprob: float = threshold(
-        -8.0, "Rejected if a content word's log-probability given document and prompt is below."
+    pmi: float = threshold(1.4, "Rejected below this mean PMI, per token of the summary.")
+    logprob: float = threshold(
+        -2.0, "Rejected below this mean log-probability given the document, per token."
     )
-    weakest_gain: float = threshold(
-        -1.0, "Rejected if the document adds less than this to a content word's log-probability."
+    weakest: float = threshold(
+        -8.0, "Rejected if a token's log-probability given the document is below."
+    )
+    gain: float = threshold(
+        -2.0, "Rejected if the document adds less to a content word's log-probability."
     )
 
 
 class Faithfulness(PairLayer[FaithfulnessThresholds]):
-    """Rejects what the document does not make likelier, as a whole and word by word."""
+    """Rejects what the document does not make likely, as a whole and word by word."""
 
     name = "faithfulness"
-    scores = ("pmi", "weakest_logprob", "weakest_gain")
+    scores = ("pmi", "logprob", "weakest", "gain")
     Thresholds = FaithfulnessThresholds
 
     def questions(self, pair: Pair) -> Questions:
@@ -39,22 +50,24 @@ class Faithfulness(PairLayer[FaithfulnessThresholds]):
         return Questions(critic=summary_items(pair.source, pair.summary))
 
     def measure(self, pair: Pair, answers: Answers) -> Scores:
-        """`pmi` per token; the weakest content word's log-probability and its gain."""
+        """`pmi` and `logprob` per token, `weakest` token, `gain` of the weakest content word."""
         if not answers.critic:
             return dict.fromkeys(self.scores, 0.0)
         given = answers.critic[0]
-        gains = pointwise_gains(answers.critic)
         return {
             "pmi": mean_pmi(answers.critic),
-            "weakest_logprob": weakest_word(pair.summary, given.token_logprobs, given),
-            "weakest_gain": weakest_word(pair.summary, gains, given),
+            "logprob": mean_logprob(given),
+            "weakest": weakest_token(given),
+            "gain": weakest_word(pair.summary, pointwise_gains(answers.critic), given),
         }
 
     def rule(self, scores: Scores) -> str | None:
-        """unsupported (the mean), unsupported_word, unexpected_word."""
+        """unsupported, unlikely (the means); unexpected_word, unsupported_word (the weakest)."""
         limits = self.thresholds
         if scores["pmi"] < limits.pmi:
             return "unsupported"
-        if scores["weakest_logprob"] < limits.weakest_logprob:
+        if scores["logprob"] < limits.logprob:
+            return "unlikely"
+        if scores["weakest"] < limits.weakest:
             return "unexpected_word"
-        return "unsupported_word" if scores["weakest_gain"] < limits.weakest_gain else None
+        return "unsupported_word" if scores["gain"] < limits.gain else None

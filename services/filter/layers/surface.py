@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from services.filter.facts import new_names, new_numbers
+from services.filter.facts import new_names, new_numbers, new_word_share
 from services.filter.layers.base import Answers, Pair, PairLayer, Scores, threshold
 from services.filter.words import content_words, ends_sentence, fold, ngrams, words
 
@@ -36,6 +36,9 @@ class SurfaceThresholds:
 
     new_numbers: float = threshold(0, "Rejected with more numbers that the document lacks.")
     new_names: float = threshold(0, "Rejected with more names that the document lacks.")
+    new_words: float = threshold(
+        0.5, "Rejected if a larger share of its content words has no form in the document."
+    )
     repetition: float = threshold(
         0.1, "Rejected if a larger share of the word trigrams repeats an earlier one."
     )
@@ -48,15 +51,18 @@ class Surface(PairLayer[SurfaceThresholds]):
     """Rejects invented numbers and names, loops, fragments and talk about the task."""
 
     name = "surface"
-    scores = ("new_numbers", "new_names", "repetition", "unfinished", "echo", "negation")
+    scores = (
+        "new_numbers", "new_names", "new_words", "repetition", "unfinished", "echo", "negation",
+    )  # fmt: skip
     Thresholds = SurfaceThresholds
 
     def measure(self, pair: Pair, answers: Answers) -> Scores:  # noqa: ARG002
-        """Counts of new numbers and names, share of repeated trigrams, flags as 0 or 1."""
+        """Counts of new numbers and names, shares of new words and repeated trigrams, flags."""
         source, summary = pair.source, pair.summary
         return {
             "new_numbers": len(new_numbers(summary, source)),
             "new_names": len(new_names(summary, source)),
+            "new_words": new_word_share(summary, source),
             "repetition": repetition(words(summary)),
             "unfinished": float(not (pair.candidate.finished and ends_sentence(summary))),
             "echo": float(is_echo(summary, source)),
@@ -64,7 +70,7 @@ class Surface(PairLayer[SurfaceThresholds]):
         }
 
     def rule(self, scores: Scores) -> str | None:
-        """unfinished, echo, repetition, new_number, new_name, new_negation."""
+        """unfinished, echo, repetition, new_number, new_name, new_words, new_negation."""
         limits = self.thresholds
         flaws = {
             "unfinished": scores["unfinished"] > limits.unfinished,
@@ -72,6 +78,7 @@ class Surface(PairLayer[SurfaceThresholds]):
             "repetition": scores["repetition"] > limits.repetition,
             "new_number": scores["new_numbers"] > limits.new_numbers,
             "new_name": scores["new_names"] > limits.new_names,
+            "new_words": scores["new_words"] > limits.new_words,
             "new_negation": scores["negation"] > limits.negation,
         }
         return next((reason for reason, found in flaws.items() if found), None)

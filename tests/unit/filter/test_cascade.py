@@ -27,7 +27,7 @@ TEXTS = [
 THRESHOLDS = {
     "brevity": {"ratio": 0.5, "min_words": 4.0},
     "novelty": {"max_run": 10.0, "max_share": 1.1, "verbatim": 1.1},
-    "faithfulness": {"pmi": 1.0, "weakest_logprob": -6.0, "weakest_gain": -9.0},
+    "faithfulness": {"pmi": 1.0, "logprob": -2.5, "weakest": -6.0, "gain": -9.5},
     "saliency": {"tau": 0.1},
     "diversity": {"similarity": 0.5, "keep": 2.0},
 }

@@ -13,7 +13,7 @@ from services.filter.layers.saliency import Saliency, SaliencyThresholds
 from stillhouse.generator.types import Score
 from tests.unit.filter.fakes import GOOD, SOURCE, pair, per_word
 
-FAITHFULNESS = Faithfulness(FaithfulnessThresholds(pmi=0.75, weakest_logprob=-6, weakest_gain=-0.5))
+FAITHFULNESS = Faithfulness(FaithfulnessThresholds(pmi=0.75, logprob=-2, weakest=-6, gain=-0.5))
 SALIENCY = Saliency(SaliencyThresholds(tau=0.5))
 
 
@@ -33,11 +33,11 @@ def test_mean_pmi_at_tau_passes(gain: float, expected: str | None) -> None:
 @pytest.mark.parametrize(
     ("logprob", "expected"), [(-6.0, None), (-6.01, "faithfulness.unexpected_word")]
 )
-def test_one_unlikely_content_word_rejects(logprob: float, expected: str | None) -> None:
+def test_one_unlikely_word_rejects(logprob: float, expected: str | None) -> None:
     given = per_word(GOOD, lambda word: logprob if word == "encrypted" else -1.0)
     finding = judge(FAITHFULNESS, pair(GOOD), given, per_word(GOOD, -8))
     assert finding.reason == expected
-    assert finding.scores["faithfulness.weakest_logprob"] == logprob
+    assert finding.scores["faithfulness.weakest"] == logprob
 
 
 @pytest.mark.parametrize(
@@ -49,12 +49,18 @@ def test_one_word_that_the_document_makes_unlikelier_rejects(
     alone = per_word(GOOD, lambda word: -1.0 - gain if word == "strings" else -4.0)
     finding = judge(FAITHFULNESS, pair(GOOD), per_word(GOOD, -1), alone)
     assert finding.reason == expected
-    assert finding.scores["faithfulness.weakest_gain"] == pytest.approx(gain)
+    assert finding.scores["faithfulness.gain"] == pytest.approx(gain)
 
 
-def test_function_words_may_be_unlikely() -> None:
-    given = per_word(GOOD, lambda word: -20.0 if word == "and" else -1.0)
-    finding = judge(FAITHFULNESS, pair(GOOD), given, per_word(GOOD, -9))
+@pytest.mark.parametrize(("mean", "expected"), [(-2.0, None), (-2.01, "faithfulness.unlikely")])
+def test_mean_logprob_at_its_threshold_passes(mean: float, expected: str | None) -> None:
+    finding = judge(FAITHFULNESS, pair(GOOD), per_word(GOOD, mean), per_word(GOOD, -8))
+    assert finding.reason == expected
+
+
+def test_function_words_may_gain_nothing() -> None:
+    alone = per_word(GOOD, lambda word: -0.1 if word == "and" else -4.0)
+    finding = judge(FAITHFULNESS, pair(GOOD), per_word(GOOD, -1), alone)
     assert finding.reason is None
 
 

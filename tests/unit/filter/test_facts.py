@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.filter.facts import names, new_names, new_numbers, numbers
+from services.filter.facts import names, new_names, new_numbers, new_word_share, numbers
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,6 @@ def test_endless_digits_stay_as_written() -> None:
         ("of Python's kind", "in python"),
         ("what I see", "nothing"),
         ("the HTTP Server", "an http server"),
-        ('It says: "Done."', "it says nothing"),
     ],
 )
 def test_no_new_name(said: str, known: str) -> None:
@@ -70,6 +69,10 @@ def test_no_new_name(said: str, known: str) -> None:
         ("FFmpeg compresses it", ("FFmpeg",)),
         ("it calls `get_bytes` once", ("get_bytes",)),
         ("the `Solarax` method", ("Solarax",)),
+        ("the `solarax` method", ("solarax",)),
+        ("named 'attrname' here", ("attrname",)),
+        ('It says: "Done."', ("Done",)),
+        ("calls filter(x) on it", ("filter",)),
     ],
 )
 def test_a_new_name(said: str, new: tuple[str, ...]) -> None:
@@ -78,3 +81,9 @@ def test_a_new_name(said: str, new: tuple[str, ...]) -> None:
 
 def test_names_in_order() -> None:
     assert names("In Python the Foo of x_y") == ("Python", "Foo", "x_y")
+
+
+def test_share_of_new_words() -> None:
+    assert new_word_share("It reads cached files.", "Read a file; caching is on.") == 0
+    assert new_word_share("It reads pigeons.", "Read a file.") == 1 / 2
+    assert new_word_share("It is.", "Read a file.") == 0

@@ -59,6 +59,7 @@ def test_the_document_itself_fails_brevity_at_every_ratio_up_to_one() -> None:
         ("It reads the archive and it reads the archive.", "surface.repetition"),
         ("archive archive archive members.", "surface.repetition"),
         ("It is what it is.", "surface.echo"),
+        ("Pigeons travel through distant archive weather.", "surface.new_words"),
     ],
 )
 def test_surface(summary: str, expected: str | None) -> None:
@@ -69,7 +70,9 @@ def test_a_text_that_the_limit_cut_is_unfinished() -> None:
     assert reason(SURFACE, pair(GOOD, finished=False)) == "surface.unfinished"
 
 
-@pytest.mark.parametrize("name", ["new_numbers", "new_names", "echo", "negation", "unfinished"])
+@pytest.mark.parametrize(
+    "name", ["new_numbers", "new_names", "new_words", "echo", "negation", "unfinished"]
+)
 def test_each_flaw_of_the_surface_is_borne_up_to_its_threshold(name: str) -> None:
     clean: Scores = dict.fromkeys(Surface.scores, 0.0)
     borne = Surface(SurfaceThresholds(**{name: 1.0}))

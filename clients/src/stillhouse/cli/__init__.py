@@ -1,0 +1,36 @@
+"""The `stillhouse` command; each subcommand has its file here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from stillhouse.cli.corpus import corpus
+from stillhouse.cli.index import index
+from stillhouse.cli.run import run
+from stillhouse.errors import StillhouseError
+
+
+class _Commands(click.Group):
+    """A group whose errors are one line on standard error."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except StillhouseError as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(2)
+        except KeyboardInterrupt:
+            ctx.exit(130)
+
+
+@click.group(cls=_Commands)
+@click.version_option(package_name="stillhouse")
+def main() -> None:
+    """Distil small language models from poor ones, and ask n-gram indexes."""
+
+
+# A new subcommand: its own file beside this one, and its name here.
+for command in (corpus, index, run):
+    main.add_command(command)

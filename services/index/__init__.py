@@ -1,0 +1,1 @@
+"""The index service: n-gram queries over suffix-array indexes."""

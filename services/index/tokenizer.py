@@ -1,0 +1,60 @@
+"""The tokenizer that belongs to an index: a `tokenizer.json` of the `tokenizers` library."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Encoding, Tokenizer
+
+from stillhouse.errors import FailedPrecondition, InvalidArgument
+from stillhouse.index.types import Tokenization
+
+FILE_NAME = "tokenizer.json"
+
+
+class IndexTokenizer:
+    """Cuts text into ids, without special tokens, truncation or padding."""
+
+    def __init__(self, file: bytes) -> None:
+        """Take the contents of a tokenizer.json; ValueError if they are none."""
+        try:
+            self._tokenizer = Tokenizer.from_buffer(file)
+        except Exception as error:  # the library raises bare Exception
+            raise ValueError(f"not a tokenizer: {error}") from None
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self.sha256 = hashlib.sha256(file).hexdigest()
+
+    @classmethod
+    def read(cls, path: Path) -> IndexTokenizer:
+        """The tokenizer in a file; InvalidArgument names a file that is missing or no tokenizer."""
+        try:
+            return cls(path.read_bytes())
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise InvalidArgument("tokenizer", f"cannot read {path}: {reason}") from None
+        except ValueError as error:
+            raise InvalidArgument("tokenizer", f"{path}: {error}") from None
+
+    @property
+    def largest_id(self) -> int:
+        """The largest id of the vocabulary, added tokens included."""
+        return max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=0)
+
+    def ids(self, texts: Sequence[str]) -> list[NDArray[np.uint32]]:
+        """The ids (n,) of each text; FailedPrecondition if the vocabulary has none for it."""
+        return [np.array(encoding.ids, np.uint32) for encoding in self._encode(texts)]
+
+    def tokenize(self, texts: Sequence[str]) -> list[Tokenization]:
+        """The ids and pieces of each text; FailedPrecondition as `ids`."""
+        return [Tokenization(tuple(one.ids), tuple(one.tokens)) for one in self._encode(texts)]
+
+    def _encode(self, texts: Sequence[str]) -> list[Encoding]:
+        try:
+            return self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        except Exception as error:  # the library raises bare Exception
+            raise FailedPrecondition(f"the tokenizer cannot cut this text: {error}") from None

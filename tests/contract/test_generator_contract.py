@@ -1,0 +1,249 @@
+"""What protos/stillhouse/generator/v1 promises, over a real socket and a tiny model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import grpc
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from services.generator.model import ModelHolder
+from services.generator.rpc import GeneratorService
+from services.generator.settings import GeneratorSettings
+from stillhouse.errors import (
+    DeadlineExceeded,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    ResourceExhausted,
+    Unavailable,
+)
+from stillhouse.generator.client import AsyncGeneratorClient
+from stillhouse.generator.types import Decoding, ModelPointer, Prompt, ScoreItem
+from stillhouse.generator.v1 import generator_pb2, generator_pb2_grpc
+from stillhouse.generator.v1.generator_pb2_grpc import add_GeneratorServiceServicer_to_server
+from tests.support.serving import served
+from tests.support.tiny_model import make_tiny_model
+
+NAME = "stillhouse.generator.v1.GeneratorService"
+PROMPTS = [Prompt("a", "Return the heap"), Prompt("b", "A list")]
+DECODING = Decoding(samples=2, max_new_tokens=5, seed=1)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> list[ModelPointer]:
+    folder = tmp_path_factory.mktemp("models")
+    return [make_tiny_model(folder / str(seed), seed) for seed in range(2)]
+
+
+@pytest.fixture
+def holder() -> ModelHolder:
+    return ModelHolder(max_waiting=1)
+
+
+@pytest.fixture
+async def target(holder: ModelHolder) -> AsyncIterator[str]:
+    service = GeneratorService(holder, GeneratorSettings(max_items=4, max_samples=8))
+    async with served(NAME, lambda s: add_GeneratorServiceServicer_to_server(service, s)) as one:
+        yield one
+
+
+@pytest.fixture
+async def client(target: str) -> AsyncIterator[AsyncGeneratorClient]:
+    async with AsyncGeneratorClient(target) as one:
+        yield one
+
+
+async def test_describe_before_and_after_a_load(
+    client: AsyncGeneratorClient, models: list[ModelPointer]
+) -> None:
+    assert (await client.describe()).pointer.digest == ""
+    assert (await client.load_model(models[0])).digest == models[0].digest
+    description = await client.describe()
+    assert description.pointer.digest == models[0].digest
+    assert description.architecture == "LlamaForCausalLM"
+    assert description.context_length == 2048
+    assert description.parameters > 10_000
+
+
+async def test_nothing_loaded_is_unavailable(client: AsyncGeneratorClient) -> None:
+    with pytest.raises(Unavailable, match="no model"):
+        await client.score([ScoreItem("a", "b")])
+
+
+async def test_load_without_uri_is_invalid(client: AsyncGeneratorClient) -> None:
+    with pytest.raises(InvalidArgument, match=r"model\.uri"):
+        await client.load_model(ModelPointer(""))
+
+
+async def test_load_of_nothing_is_not_found(client: AsyncGeneratorClient, tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="no model at"):
+        await client.load_model(ModelPointer(str(tmp_path / "none")))
+
+
+async def test_load_with_a_wrong_digest_is_refused(
+    client: AsyncGeneratorClient, models: list[ModelPointer]
+) -> None:
+    with pytest.raises(FailedPrecondition, match="digest"):
+        await client.load_model(replace(models[0], digest="0" * 64))
+    assert (await client.describe()).pointer.digest == ""
+
+
+async def test_a_critic_keeps_its_model(models: list[ModelPointer]) -> None:
+    holder = ModelHolder(frozen=True)
+    await holder.load(models[0])
+    service = GeneratorService(holder, GeneratorSettings())
+    async with (
+        served(NAME, lambda s: add_GeneratorServiceServicer_to_server(service, s)) as target,
+        AsyncGeneratorClient(target) as client,
+    ):
+        assert (await client.load_model(models[0])).digest == models[0].digest
+        with pytest.raises(FailedPrecondition, match="critic"):
+            await client.load_model(models[1])
+
+
+async def test_the_same_request_gives_the_same_samples_in_order(
+    client: AsyncGeneratorClient, models: list[ModelPointer]
+) -> None:
+    await client.load_model(models[0])
+    one = [answer async for answer in client.generate(PROMPTS, DECODING)]
+    two = [answer async for answer in client.generate(PROMPTS, DECODING)]
+    assert one == two
+    assert [prompt_id for prompt_id, _ in one] == ["a", "b"]
+    assert all(len(samples) == 2 for _, samples in one)
+
+
+async def test_another_model_than_asked_for_is_refused(
+    client: AsyncGeneratorClient, models: list[ModelPointer]
+) -> None:
+    await client.load_model(models[0])
+    with pytest.raises(FailedPrecondition, match="LoadModel"):
+        await client.score([ScoreItem("a", "b")], model_digest=models[1].digest)
+    with pytest.raises(FailedPrecondition, match="LoadModel"):
+        async for _ in client.generate(PROMPTS, DECODING, models[1].digest):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("decoding", "field"),
+    [
+        (replace(DECODING, samples=0), "decoding.samples"),
+        (replace(DECODING, max_new_tokens=0), "decoding.max_new_tokens"),
+        (replace(DECODING, temperature=-1.0), "decoding.temperature"),
+        (replace(DECODING, temperature=float("nan")), "decoding.temperature"),
+        (replace(DECODING, top_p=0.0), "decoding.top_p"),
+        (replace(DECODING, top_p=1.5), "decoding.top_p"),
+        (replace(DECODING, samples=9), "prompts"),
+    ],
+)
+async def test_generate_names_the_parameter_that_is_wrong(
+    client: AsyncGeneratorClient, models: list[ModelPointer], decoding: Decoding, field: str
+) -> None:
+    await client.load_model(models[0])
+    with pytest.raises(InvalidArgument) as caught:
+        async for _ in client.generate(PROMPTS, decoding):
+            pass
+    assert caught.value.field == field
+
+
+async def test_generate_refuses_two_prompts_of_one_id(
+    client: AsyncGeneratorClient, models: list[ModelPointer]
+) -> None:
+    await client.load_model(models[0])
+    with pytest.raises(InvalidArgument, match=r"prompts\[1\]\.id"):
+        async for _ in client.generate([PROMPTS[0], PROMPTS[0]], DECODING):
+            pass
+
+
+async def test_score_over_the_limit_is_invalid(
+    client: AsyncGeneratorClient, models: list[ModelPointer]
+) -> None:
+    await client.load_model(models[0])
+    with pytest.raises(InvalidArgument, match=r"items.*5.*4"):
+        await client.score([ScoreItem("a", "b")] * 5)
+
+
+async def test_waiting_calls_over_the_limit_are_told_when_to_come_back(
+    client: AsyncGeneratorClient, holder: ModelHolder, models: list[ModelPointer]
+) -> None:
+    await client.load_model(models[0])
+    slow = Decoding(samples=8, max_new_tokens=1500, temperature=1.0, seed=0)
+    first = asyncio.ensure_future(_drain(client, slow))
+    await asyncio.sleep(0.3)
+    with pytest.raises(ResourceExhausted) as caught:
+        await client.score([ScoreItem("a", "b")])
+    assert caught.value.retry_after == 1.0
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+
+
+async def test_a_deadline_ends_the_call_and_the_work(
+    target: str, holder: ModelHolder, models: list[ModelPointer]
+) -> None:
+    await holder.load(models[0])
+    async with AsyncGeneratorClient(target, timeout=0.3) as hasty:
+        with pytest.raises(DeadlineExceeded):
+            await _drain(hasty, Decoding(samples=8, max_new_tokens=1500, seed=0))
+    async with AsyncGeneratorClient(target, timeout=5) as patient, asyncio.timeout(5):
+        while True:
+            try:
+                await patient.score([ScoreItem("a", "b")])
+                break
+            except ResourceExhausted:
+                await asyncio.sleep(0.05)
+
+
+async def _drain(client: AsyncGeneratorClient, decoding: Decoding) -> None:
+    async for _ in client.generate([Prompt("a", "Return the heap")], decoding):
+        pass
+
+
+@given(
+    st.builds(
+        generator_pb2.GenerateRequest,
+        model_digest=st.text(max_size=4),
+        prompts=st.lists(
+            st.builds(generator_pb2.Prompt, id=st.text(max_size=2), text=st.text(max_size=9)),
+            max_size=3,
+        ),
+        decoding=st.builds(
+            generator_pb2.Decoding,
+            samples=st.integers(0, 3),
+            max_new_tokens=st.integers(0, 3),
+            temperature=st.floats(width=32),
+            top_p=st.floats(width=32),
+            seed=st.integers(0, 2**64 - 1),
+        ),
+    )
+)
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_no_request_is_a_defect(
+    models: list[ModelPointer], message: generator_pb2.GenerateRequest
+) -> None:
+    asyncio.run(_answers_politely(models[0], message))
+
+
+async def _answers_politely(model: ModelPointer, request: generator_pb2.GenerateRequest) -> None:
+    holder = ModelHolder()
+    await holder.load(model)
+    service = GeneratorService(holder, GeneratorSettings())
+    async with (
+        served(NAME, lambda s: add_GeneratorServiceServicer_to_server(service, s)) as target,
+        grpc.aio.insecure_channel(target) as channel,
+    ):
+        stub = generator_pb2_grpc.GeneratorServiceStub(channel)
+        try:
+            async for _ in stub.Generate(request, timeout=10):
+                pass
+        except grpc.aio.AioRpcError as error:
+            assert error.code() in {
+                grpc.StatusCode.INVALID_ARGUMENT,
+                grpc.StatusCode.FAILED_PRECONDITION,
+            }
