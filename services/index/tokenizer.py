@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,14 +47,17 @@ class IndexTokenizer:
 
     def ids(self, texts: Sequence[str]) -> list[NDArray[np.uint32]]:
         """The ids (n,) of each text; FailedPrecondition if the vocabulary has none for it."""
-        return [np.array(encoding.ids, np.uint32) for encoding in self._encode(texts)]
+        encode = self._tokenizer.encode_batch_fast  # leaves the pieces out
+        return [np.array(one.ids, np.uint32) for one in _encoded(encode, texts)]
 
     def tokenize(self, texts: Sequence[str]) -> list[Tokenization]:
         """The ids and pieces of each text; FailedPrecondition as `ids`."""
-        return [Tokenization(tuple(one.ids), tuple(one.tokens)) for one in self._encode(texts)]
+        encodings = _encoded(self._tokenizer.encode_batch, texts)
+        return [Tokenization(tuple(one.ids), tuple(one.tokens)) for one in encodings]
 
-    def _encode(self, texts: Sequence[str]) -> list[Encoding]:
-        try:
-            return self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        except Exception as error:  # the library raises bare Exception
-            raise FailedPrecondition(f"the tokenizer cannot cut this text: {error}") from None
+
+def _encoded(encode: Callable[..., list[Encoding]], texts: Sequence[str]) -> list[Encoding]:
+    try:
+        return encode(list(texts), add_special_tokens=False)
+    except Exception as error:  # the library raises bare Exception
+        raise FailedPrecondition(f"the tokenizer cannot cut this text: {error}") from None

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +20,23 @@ class ServiceProcess:
     process: subprocess.Popen[str]
     target: str
 
+    def wait_for(self, message: str) -> None:
+        """Return once the service has logged `message`."""
+        _entry(self.process, message)
+
+    def cpu_seconds(self) -> float:
+        """Seconds of processor time it has used."""
+        stat = Path(f"/proc/{self.process.pid}/stat").read_text()
+        user, system = stat.rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
 
 @contextmanager
 def started(module: str, **environment: str) -> Iterator[ServiceProcess]:
     """Run `python -m module` on a free port; killed at the end if it still runs."""
     process = launch(module, **environment)
     try:
-        yield ServiceProcess(process, f"127.0.0.1:{_port(process)}")
+        yield ServiceProcess(process, f"127.0.0.1:{_entry(process, 'listening')['port']}")
     finally:
         process.kill()
         process.communicate()
@@ -41,10 +53,10 @@ def launch(module: str, **environment: str) -> subprocess.Popen[str]:
     )
 
 
-def _port(process: subprocess.Popen[str]) -> int:
+def _entry(process: subprocess.Popen[str], message: str) -> dict[str, Any]:
     assert process.stderr is not None
     for line in process.stderr:
-        entry = json.loads(line)
-        if entry["message"] == "listening":
-            return int(entry["port"])
-    raise AssertionError("the service ended before it listened")
+        entry: dict[str, Any] = json.loads(line)
+        if entry["message"] == message:
+            return entry
+    raise AssertionError(f"the service ended before it said {message!r}")

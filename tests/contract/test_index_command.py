@@ -1,0 +1,113 @@
+"""`stillhouse corpus` and `stillhouse index`, from documents to answers."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from stillhouse.cli import main
+from stillhouse.errors import StillhouseError
+from stillhouse.index.client import IndexClient
+from tests.support.service_process import started
+from tests.support.small_index import TEXTS, make_tokenizer, occurrences
+
+
+def stillhouse(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(one) for one in arguments])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("command")
+
+
+@pytest.fixture(scope="module")
+def index(folder: Path) -> Path:
+    """An index built by the command, of a JSONL file and a folder."""
+    make_tokenizer(folder / "tokenizer.json")
+    (folder / "texts").mkdir()
+    (folder / "texts" / "one.txt").write_text(TEXTS[0])
+    rows = [json.dumps({"body": text}) for text in TEXTS[1:]]
+    (folder / "rest.jsonl").write_text("\n".join(rows))
+    result = stillhouse(
+        *("index", "build", "--tokenizer", folder, "--out", folder / "index"),
+        *("--text-field", "body", folder / "rest.jsonl", folder / "texts"),
+    )
+    assert (result.exit_code, result.stdout.split(" in ")[0]) == (0, "3 documents, 23 tokens")
+    return folder / "index"
+
+
+@pytest.fixture(scope="module")
+def target(index: Path) -> Iterator[str]:
+    with started("services.index", INDEXES=f"words={index}") as service:
+        with IndexClient(service.target) as client:
+            while not client.list_indexes()[0].ready:
+                time.sleep(0.02)
+        yield service.target
+
+
+def test_count(target: str) -> None:
+    result = stillhouse("index", "count", "--target", target, "the still runs")
+    assert result.stdout == f"{occurrences('the still runs')}\n"
+    result = stillhouse("index", "count", "--target", target, "--json", "the")
+    assert json.loads(result.stdout)["count"] == occurrences("the")
+
+
+def test_match(target: str) -> None:
+    arguments = ("index", "match", "--target", target, "only the still")
+    lines = stillhouse(*arguments).stdout.splitlines()
+    assert [line.split() for line in lines] == [
+        ["length", "count", "piece"],
+        ["2", "1", "only"],
+        ["2", "3", "the"],
+        ["1", "3", "still"],
+    ]
+    found = json.loads(stillhouse(*arguments, "--json").stdout)
+    assert (found["lengths"], found["counts"]) == ([2, 2, 1], [1, 3, 3])
+    assert found["pieces"] == ["only", "the", "still"]
+
+
+def test_topics_are_written_and_indexed(folder: Path, index: Path) -> None:
+    assert stillhouse("corpus", "topics", "--out", folder / "topics").exit_code == 0
+    result = stillhouse(
+        *("index", "build", "--tokenizer", folder / "tokenizer.json"),
+        *("--out", folder / "second", folder / "topics" / "topics.jsonl"),
+    )
+    assert result.exit_code == 0
+    assert (folder / "second" / "tokenizer.json").is_file()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("index", "count", "--target", "127.0.0.1:1", "the"),
+        ("index", "build", "--tokenizer", "none.json", "--out", "out", "none.jsonl"),
+    ],
+)
+def test_an_error_is_one_line_and_exit_code_2(arguments: tuple[str, ...]) -> None:
+    result = stillhouse(*arguments)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
+    assert result.stdout == ""
+
+
+def test_an_index_that_is_not_there(target: str) -> None:
+    result = stillhouse("index", "count", "--target", target, "--index", "x", "the")
+    assert result.stderr == "error: no index 'x'; this server holds: words\n"
+
+
+@pytest.mark.parametrize(
+    ("raised", "code"), [(KeyboardInterrupt(), 130), (StillhouseError("no"), 2)]
+)
+def test_exit_codes(raised: BaseException, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise raised
+
+    monkeypatch.setattr("stillhouse.cli.corpus.topics", fail)
+    assert stillhouse("corpus", "topics", "--out", "x").exit_code == code

@@ -1,0 +1,152 @@
+"""What a service raises is what its caller catches."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+
+from stillhouse import errors
+from stillhouse.index.client import AsyncIndexClient, IndexClient
+from stillhouse.index.v1 import index_pb2, index_pb2_grpc
+from stillhouse.trainer.client import AsyncTrainerClient
+from stillhouse.trainer.v1 import trainer_pb2, trainer_pb2_grpc
+from tests.support.serving import served
+
+RAISED = [
+    errors.InvalidArgument("queries[2].text", "is too long: 9, the limit is 8"),
+    errors.NotFound("no index 'x'"),
+    errors.FailedPrecondition("no tokenizer"),
+    errors.ResourceExhausted("a run is active", retry_after=2.5),
+    errors.Unavailable("loading"),
+    errors.DeadlineExceeded("too slow"),
+    errors.Cancelled("given up"),
+]
+
+
+class Moody(index_pb2_grpc.IndexServiceServicer, trainer_pb2_grpc.TrainerServiceServicer):
+    """Raises `mood` for as many calls as `times` says, then answers."""
+
+    def __init__(self) -> None:
+        self.mood: Exception = RuntimeError("no mood")
+        self.times = 1000
+        self.calls = 0
+
+    async def Count(self, request: Any, context: Any) -> index_pb2.CountResponse:
+        self._meet()
+        return index_pb2.CountResponse(count=7)
+
+    async def CreateRun(self, request: Any, context: Any) -> trainer_pb2.Run:
+        self._meet()
+        return trainer_pb2.Run()
+
+    async def WatchRun(self, request: Any, context: Any) -> AsyncIterator[trainer_pb2.Run]:
+        yield trainer_pb2.Run(state=trainer_pb2.RUN_STATE_RUNNING, stage=trainer_pb2.STAGE_TRAINING)
+        self._meet()
+
+    def _meet(self) -> None:
+        self.calls += 1
+        if self.calls <= self.times:
+            raise self.mood
+
+
+@pytest.fixture
+def moody() -> Moody:
+    return Moody()
+
+
+@pytest.fixture
+async def target(moody: Moody) -> AsyncIterator[str]:
+    def add(server: grpc.aio.Server) -> None:
+        index_pb2_grpc.add_IndexServiceServicer_to_server(moody, server)
+        trainer_pb2_grpc.add_TrainerServiceServicer_to_server(moody, server)
+
+    async with served("stillhouse.index.v1.IndexService", add) as one:
+        yield one
+
+
+@pytest.mark.parametrize("raised", RAISED, ids=lambda error: type(error).__name__)
+async def test_the_error_comes_through_whole(
+    moody: Moody, target: str, raised: errors.StillhouseError
+) -> None:
+    moody.mood = raised
+    for caught in (await catch_async(target), await asyncio.to_thread(catch, target)):
+        assert (type(caught), str(caught), vars(caught)) == (
+            type(raised),
+            str(raised),
+            vars(raised),
+        )
+
+
+async def catch_async(target: str) -> errors.StillhouseError:
+    async with AsyncIndexClient(target) as client:
+        with pytest.raises(errors.StillhouseError) as caught:
+            await client.count("a")
+    return caught.value
+
+
+def catch(target: str) -> errors.StillhouseError:
+    with IndexClient(target) as client, pytest.raises(errors.StillhouseError) as caught:
+        client.count("a")
+    return caught.value
+
+
+async def test_a_defect_of_the_service_is_internal_and_says_nothing_of_its_insides(
+    moody: Moody, target: str
+) -> None:
+    moody.mood = RuntimeError("secret")
+    caught = await catch_async(target)
+    assert type(caught) is errors.Internal
+    assert "secret" not in str(caught)
+
+
+async def test_unavailable_is_tried_again(moody: Moody, target: str) -> None:
+    moody.mood, moody.times = errors.Unavailable("just now"), 2
+    async with AsyncIndexClient(target) as client:
+        assert (await client.count("a")).count == 7
+    assert moody.calls == 3
+
+
+@pytest.mark.parametrize("raised", [one for one in RAISED if type(one) is not errors.Unavailable])
+async def test_nothing_else_is_tried_again(
+    moody: Moody, target: str, raised: errors.StillhouseError
+) -> None:
+    moody.mood = raised
+    await catch_async(target)
+    assert moody.calls == 1
+
+
+async def test_a_run_is_not_created_twice(moody: Moody, target: str) -> None:
+    moody.mood = errors.Unavailable("just now")
+    async with AsyncTrainerClient(target) as client:
+        with pytest.raises(errors.Unavailable):
+            await client.create_run("name: run")
+    assert moody.calls == 1
+
+
+async def test_a_stream_gives_what_came_before_its_error(moody: Moody, target: str) -> None:
+    moody.mood = errors.NotFound("gone")
+    async with AsyncTrainerClient(target) as client:
+        stream = client.watch_run("r")
+        assert (await anext(stream)).stage == "training"
+        with pytest.raises(errors.NotFound, match="gone"):
+            await anext(stream)
+
+
+async def test_another_service_at_the_target(target: str) -> None:
+    async with AsyncIndexClient(target) as client:
+        with pytest.raises(errors.FailedPrecondition):
+            await client.tokenize("a")
+
+
+def test_nobody_at_the_target() -> None:
+    with IndexClient("127.0.0.1:1") as client, pytest.raises(errors.Unavailable):
+        client.count("a")
+
+
+def test_an_empty_target_is_refused() -> None:
+    with pytest.raises(errors.InvalidArgument, match="HOST:PORT"):
+        IndexClient(" ")
