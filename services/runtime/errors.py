@@ -8,6 +8,7 @@ traceback and answered INTERNAL without a word of its text.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NoReturn
@@ -119,7 +120,11 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             request: Any, context: grpc.aio.ServicerContext[Any, Any]
         ) -> AsyncIterator[Any]:
             try:
-                async for response in call(request, context):
+                responses = call(request, context)
+                if inspect.isawaitable(responses):  # it writes to the context itself
+                    await responses
+                    return
+                async for response in responses:
                     yield response
             except grpc.aio.AbortError:
                 raise

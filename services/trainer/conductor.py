@@ -148,6 +148,7 @@ class Conductor:
             )
         finally:
             depths.cancel()
+            self._monitor.update(prompts_pending=0, candidates_pending=0)
         self._progressed(generation, buffer, elapsed())
         self._merge(generation, batches, buffer, training)
         return batches * plan.size

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -109,5 +110,5 @@ def test_exit_codes(raised: BaseException, code: int, monkeypatch: pytest.Monkey
     def fail() -> None:
         raise raised
 
-    monkeypatch.setattr("stillhouse.cli.corpus.topics", fail)
+    monkeypatch.setattr(import_module("stillhouse.cli.corpus"), "topics", fail)
     assert stillhouse("corpus", "topics", "--out", "x").exit_code == code

@@ -301,6 +301,9 @@ def test_health_and_reflection(target: str) -> None:
     serving = health_pb2.HealthCheckResponse.SERVING
     assert {health(target, name) for name in ("", SERVICE, "liveness")} == {serving}
     with open_channel(target) as channel:
+        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+        assert next(watch).status == serving
+        watch.cancel()
         database = ProtoReflectionDescriptorDatabase(channel)
         assert SERVICE in database.get_services()
         file = database.FindFileContainingSymbol(SERVICE)
@@ -328,7 +331,8 @@ def test_sigterm_lets_calls_under_way_finish(
         service.process.send_signal(signal.SIGTERM)
         service.wait_for("stopping")
         with IndexClient(service.target) as late, pytest.raises(Unavailable):
-            late.count("the")
+            while not answer.done():
+                late.count("the")
         assert not answer.done()
         assert answer.result() == (0,) * 6
         assert service.process.wait(10) == 0

@@ -44,6 +44,8 @@ _OPTIONS = (
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
+    # A service that was restarted shall be found again soon; the default grows to minutes.
+    ("grpc.max_reconnect_backoff_ms", 2_000),
     # The services are neighbours; a proxy set for the world outside can't reach them.
     ("grpc.enable_http_proxy", 0),
     ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
@@ -170,9 +172,15 @@ def from_rpc_error(error: Any) -> errors.StillhouseError:
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
         info = _detail(error, error_details_pb2.RetryInfo)
         return errors.ResourceExhausted(message, _seconds(info) if info else 1.0)
+    if code is grpc.StatusCode.CANCELLED and message == _RESET:
+        return errors.Unavailable("the server dropped the call, since it is stopping")
     kind = _KINDS.get(code)
     return kind(message) if kind else errors.Internal(f"{code.name}: {message}")
 
+
+# What gRPC says of a call that a stopping server accepted but never began; who cancels
+# a call here, or a service that answers CANCELLED, has words of their own.
+_RESET = "CANCELLED"
 
 _KINDS: dict[grpc.StatusCode, type[errors.StillhouseError]] = {
     grpc.StatusCode.NOT_FOUND: errors.NotFound,

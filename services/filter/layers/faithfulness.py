@@ -5,6 +5,9 @@ section 2) in causal form. It tells another document's summary apart with ease, 
 mean hides one wrong word among twelve right ones. So the weakest place is judged by
 itself: the least likely token given the document, and the content word to whose
 likelihood the document adds least.
+
+The defaults hold for SmolLM2-135M-Instruct as critic, set on hard negatives of Python
+documentation (docs/results/calibration.md); another critic needs its own.
 """
 
 from __future__ import annotations
@@ -26,12 +29,12 @@ from services.filter.layers.base import Answers, Pair, PairLayer, Questions, Sco
 class FaithfulnessThresholds:
     """How much the document must support; all in nats."""
 
-    pmi: float = threshold(1.4, "Rejected below this mean PMI, per token of the summary.")
+    pmi: float = threshold(1.2, "Rejected below this mean PMI, per token of the summary.")
     logprob: float = threshold(
         -2.0, "Rejected below this mean log-probability given the document, per token."
     )
     weakest: float = threshold(
-        -8.0, "Rejected if a token's log-probability given the document is below."
+        -8.5, "Rejected if a token's log-probability given the document is below."
     )
     gain: float = threshold(
         -2.0, "Rejected if the document adds less to a content word's log-probability."

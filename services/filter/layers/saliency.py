@@ -3,7 +3,8 @@
 (log p(x | y) - log p(x)) / |x| > tau_S * |y| / |x|: the saliency critic of InfoSumm
 (arXiv 2403.13780, section 2) in causal form; its threshold grows with the ratio of
 compression, so that a longer summary must buy more of the document. It scores the whole
-document per candidate, the dearest question of all, hence late in the cascade.
+document per candidate, the dearest question of all, hence late in the cascade. The
+default holds for the same critic and documents as that of faithfulness.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ class SaliencyThresholds:
     """How much of the document a summary must tell."""
 
     tau: float = threshold(
-        0.5,
+        1.3,
         "tau_S: rejected unless the PMI in nats per token of the document is above tau * |y|/|x|.",
     )
 

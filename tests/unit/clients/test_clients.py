@@ -36,26 +36,30 @@ class PagedTrainer(trainer_pb2_grpc.TrainerServiceServicer):
     def __init__(self) -> None:
         self.asked: list[Any] = []
 
-    async def CreateRun(self, request: Any, context: Any) -> trainer_pb2.Run:
+    async def CreateRun(self, request: Any, _context: Any) -> trainer_pb2.Run:
         self.asked.append(Recipe.parse(request.recipe_yaml).seed)
         return RUNS[0]
 
-    async def GetRun(self, request: Any, context: Any) -> trainer_pb2.Run:
+    async def GetRun(self, request: Any, _context: Any) -> trainer_pb2.Run:
         return RUNS[int(request.run_id)]
 
-    ResumeRun = CancelRun = GetRun
+    async def ResumeRun(self, request: Any, _context: Any) -> trainer_pb2.Run:
+        return RUNS[int(request.run_id)]
 
-    async def ListRuns(self, request: Any, context: Any) -> trainer_pb2.ListRunsResponse:
+    async def CancelRun(self, request: Any, _context: Any) -> trainer_pb2.Run:
+        return RUNS[int(request.run_id)]
+
+    async def ListRuns(self, request: Any, _context: Any) -> trainer_pb2.ListRunsResponse:
         start = int(request.page_token or 0)
         more = str(start + 2) if start + 2 < len(RUNS) else ""
         return trainer_pb2.ListRunsResponse(runs=RUNS[start : start + 2], next_page_token=more)
 
-    async def WatchRun(self, request: Any, context: Any) -> AsyncIterator[trainer_pb2.Run]:
+    async def WatchRun(self, _request: Any, _context: Any) -> AsyncIterator[trainer_pb2.Run]:
         for run in RUNS:
             yield run
 
     async def ListCandidates(
-        self, request: Any, context: Any
+        self, request: Any, _context: Any
     ) -> trainer_pb2.ListCandidatesResponse:
         self.asked.append((request.run_id, request.generation, request.selection, request.layer))
         start = int(request.page_token or 0)
@@ -68,13 +72,13 @@ class Echo(generator_pb2_grpc.GeneratorServiceServicer):
     """Gives prompts and continuations back."""
 
     async def Generate(
-        self, request: Any, context: Any
+        self, request: Any, _context: Any
     ) -> AsyncIterator[generator_pb2.GenerateResponse]:
         for prompt in request.prompts:
             sample = generator_pb2.Sample(text=prompt.text, tokens=request.decoding.samples)
             yield generator_pb2.GenerateResponse(prompt_id=prompt.id, samples=[sample])
 
-    async def Score(self, request: Any, context: Any) -> generator_pb2.ScoreResponse:
+    async def Score(self, request: Any, _context: Any) -> generator_pb2.ScoreResponse:
         return generator_pb2.ScoreResponse(
             results=[
                 generator_pb2.ScoreResult(
@@ -96,7 +100,7 @@ def trainer() -> PagedTrainer:
 async def target(trainer: PagedTrainer) -> AsyncIterator[str]:
     def add(server: grpc.aio.Server) -> None:
         trainer_pb2_grpc.add_TrainerServiceServicer_to_server(trainer, server)
-        generator_pb2_grpc.add_GeneratorServiceServicer_to_server(Echo(), server)
+        generator_pb2_grpc.add_GeneratorServiceServicer_to_server(Echo(), server)  # type: ignore[abstract]
 
     async with served("stillhouse.trainer.v1.TrainerService", add) as one:
         yield one

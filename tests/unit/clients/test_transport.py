@@ -14,6 +14,7 @@ from stillhouse.index.client import AsyncIndexClient, IndexClient
 from stillhouse.index.v1 import index_pb2, index_pb2_grpc
 from stillhouse.trainer.client import AsyncTrainerClient
 from stillhouse.trainer.v1 import trainer_pb2, trainer_pb2_grpc
+from stillhouse.transport import from_rpc_error
 from tests.support.serving import served
 
 RAISED = [
@@ -35,15 +36,15 @@ class Moody(index_pb2_grpc.IndexServiceServicer, trainer_pb2_grpc.TrainerService
         self.times = 1000
         self.calls = 0
 
-    async def Count(self, request: Any, context: Any) -> index_pb2.CountResponse:
+    async def Count(self, _request: Any, _context: Any) -> index_pb2.CountResponse:
         self._meet()
         return index_pb2.CountResponse(count=7)
 
-    async def CreateRun(self, request: Any, context: Any) -> trainer_pb2.Run:
+    async def CreateRun(self, _request: Any, _context: Any) -> trainer_pb2.Run:
         self._meet()
         return trainer_pb2.Run()
 
-    async def WatchRun(self, request: Any, context: Any) -> AsyncIterator[trainer_pb2.Run]:
+    async def WatchRun(self, _request: Any, _context: Any) -> AsyncIterator[trainer_pb2.Run]:
         yield trainer_pb2.Run(state=trainer_pb2.RUN_STATE_RUNNING, stage=trainer_pb2.STAGE_TRAINING)
         self._meet()
 
@@ -55,7 +56,7 @@ class Moody(index_pb2_grpc.IndexServiceServicer, trainer_pb2_grpc.TrainerService
 
 @pytest.fixture
 def moody() -> Moody:
-    return Moody()
+    return Moody()  # type: ignore[abstract]
 
 
 @pytest.fixture
@@ -136,10 +137,22 @@ async def test_a_stream_gives_what_came_before_its_error(moody: Moody, target: s
             await anext(stream)
 
 
-async def test_another_service_at_the_target(target: str) -> None:
-    async with AsyncIndexClient(target) as client:
+async def test_another_service_at_the_target() -> None:
+    async with (
+        served("stillhouse.index.v1.IndexService", lambda _: None) as target,
+        AsyncIndexClient(target) as client,
+    ):
         with pytest.raises(errors.FailedPrecondition):
             await client.tokenize("a")
+
+
+def test_a_call_that_a_stopping_server_drops_may_be_tried_again() -> None:
+    def status(details: str) -> grpc.aio.AioRpcError:
+        nothing = grpc.aio.Metadata()
+        return grpc.aio.AioRpcError(grpc.StatusCode.CANCELLED, nothing, nothing, details)
+
+    assert type(from_rpc_error(status("CANCELLED"))) is errors.Unavailable
+    assert type(from_rpc_error(status("Channel closed!"))) is errors.Cancelled
 
 
 def test_nobody_at_the_target() -> None:

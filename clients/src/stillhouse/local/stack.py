@@ -62,7 +62,7 @@ class Stack:
         self._start_broker()
         for name in self.targets:
             self._start_service(name)
-        self._wait_serving()
+        self.wait_serving()
 
     def revive(self) -> None:
         """Start again what has died."""
@@ -152,7 +152,8 @@ class Stack:
                     ) from None
                 time.sleep(0.05)
 
-    def _wait_serving(self) -> None:
+    def wait_serving(self) -> None:
+        """Return when every service answers SERVING; FailedPrecondition names those that do not."""
         end = time.monotonic() + _START_SECONDS
         waiting = dict(self.targets)
         while waiting:

@@ -1,0 +1,258 @@
+"""Whole runs through real processes: broker, index, critic, generators, filter, trainer.
+
+The models are tiny and untrained, so what they write is noise; the layers are set to let
+some of it through. What is tested is the way of the data.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from services.index.build import build_index
+from stillhouse import corpus
+from stillhouse.errors import Unavailable
+from stillhouse.generator.types import ModelPointer
+from stillhouse.local.stack import Stack, StackConfig, running
+from stillhouse.recipe import Recipe
+from stillhouse.trainer.client import TrainerClient
+from stillhouse.trainer.types import Run, RunState, Stage
+from tests.support.corpus import write_corpus
+from tests.support.tiny_model import make_tiny_model
+
+pytestmark = pytest.mark.timeout(200)
+
+_LENIENT = {
+    "brevity": {"ratio": 5.0, "min_words": 2, "max_words": 1000},
+    "novelty": {"verbatim": 1.0, "max_share": 1.0, "max_run": 1000},
+    "faithfulness": {"pmi": -0.02, "logprob": -1e9, "weakest": -1e9, "gain": -1e9},
+    "diversity": {"keep": 6},
+}
+_LAYERS = [{"name": name, "thresholds": thresholds} for name, thresholds in _LENIENT.items()]
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> ModelPointer:
+    return make_tiny_model(tmp_path_factory.mktemp("teacher"))
+
+
+@pytest.fixture(scope="module")
+def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_corpus(tmp_path_factory.mktemp("corpus") / "corpus.jsonl", 60)
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory, documents: Path, teacher: ModelPointer) -> Path:
+    folder = tmp_path_factory.mktemp("index") / "corpus"
+    texts = [one.text for one in corpus.load(make_recipe(documents, teacher).corpus)]
+    build_index(texts, Path(teacher.uri) / "tokenizer.json", folder)
+    return folder
+
+
+def make_recipe(documents: Path, teacher: ModelPointer, **generation: Any) -> Recipe:
+    values = {
+        "name": "test",
+        "seed": 5,
+        "generations": 2,
+        "corpus": {"source": str(documents), "min_sentences": 1, "held_out": 4},
+        "teacher": {"model": teacher.uri},
+        "generation": {
+            "samples": 8,
+            "documents_per_batch": 2,
+            "batches_in_flight": 3,
+            "max_new_tokens": 40,
+            "target": 60,
+            "budget": 160,
+        }
+        | generation,
+        "filter": {"layers": _LAYERS},
+        "student": {"epochs": 1, "batch_size": 8},
+        "evaluation": {"resamples": 100},
+    }
+    return Recipe.parse(yaml.safe_dump(values))
+
+
+@pytest.fixture(scope="module")
+def stack(
+    tmp_path_factory: pytest.TempPathFactory, teacher: ModelPointer, index: Path
+) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("stack")
+    config = StackConfig(
+        teacher=teacher,
+        index_folder=index,
+        runs_folder=folder / "runs",
+        models_folder=folder / "models",
+        logs_folder=folder / "logs",
+        generators=2,
+        threads=1,
+        ack_wait=2.0,
+    )
+    with running(config) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def trainer(stack: Stack) -> Iterator[TrainerClient]:
+    with TrainerClient(stack.targets["trainer"]) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def calm(trainer: TrainerClient, documents: Path, teacher: ModelPointer) -> Run:
+    """A run that nothing disturbs."""
+    recipe = make_recipe(documents, teacher).to_yaml()
+    return finish(trainer, trainer.create_run(recipe, "calm").id)
+
+
+def candidates(run: Run, generation: int) -> set[tuple[str, int, str]]:
+    """Source, index and text of everything judged; ids differ between runs by design."""
+    rows = verdicts(run, generation)
+    assert len({row["id"] for row in rows}) == len(rows)
+    return {(row["source_id"], row["sample_index"], row["text"]) for row in rows}
+
+
+def verdicts(run: Run, generation: int) -> list[dict[str, Any]]:
+    path = Path(run.folder) / "verdicts" / f"gen-{generation}.parquet"
+    return list(pq.read_table(path).to_pylist())
+
+
+def dataset(run: Run, generation: int) -> list[tuple[str, str]]:
+    path = Path(run.folder) / "dataset" / f"gen-{generation}.parquet"
+    return [(row["source_id"], row["summary"]) for row in pq.read_table(path).to_pylist()]
+
+
+def watch(trainer: TrainerClient, run_id: str, look: Callable[[Run], bool]) -> Run:
+    """Follow a run until `look` says so or it ends."""
+    for run in trainer.watch_run(run_id):
+        if run.ended or look(run):
+            return run
+    raise AssertionError("the stream ended before the run")
+
+
+def finish(trainer: TrainerClient, run_id: str) -> Run:
+    ended = watch(trainer, run_id, lambda _: False)
+    assert ended.state is RunState.SUCCEEDED, ended.message
+    return ended
+
+
+def judged(run: Run) -> int:
+    return sum(one.judged for one in run.progress)
+
+
+def patiently(call: Callable[[], Run]) -> Run:
+    """Call again while the channel finds its way back to a service that was restarted."""
+    for _ in range(100):
+        try:
+            return call()
+        except Unavailable:
+            time.sleep(0.1)
+    return call()
+
+
+def kill(stack: Stack, name: str) -> None:
+    os.kill(next(one.pid for one in stack.children if one.name == name), signal.SIGKILL)
+
+
+def same_work(one: Run, other: Run, generations: int) -> None:
+    for generation in range(1, generations + 1):
+        assert candidates(one, generation) == candidates(other, generation)
+        assert dataset(one, generation) == dataset(other, generation)
+        assert dataset(one, generation)
+
+
+def test_results_are_whole(
+    trainer: TrainerClient, calm: Run, documents: Path, teacher: ModelPointer
+) -> None:
+    folder = Path(calm.folder)
+    recipe = Recipe.parse((folder / "recipe.yaml").read_text())
+    assert recipe == make_recipe(documents, teacher)
+    report = (folder / "report.md").read_text()
+    for system in ("teacher", "student gen 1", "student gen 2", "lead sentence", "copy"):
+        assert f"| {system} | " in report
+    held_out = pq.read_table(folder / "documents.parquet", filters=[("held_out", "=", True)])
+    for generation, progress in enumerate(calm.progress, start=1):
+        rows = verdicts(calm, generation)
+        assert progress.judged == progress.layers[0].seen == len(rows)
+        assert progress.accepted == progress.layers[-1].passed == len(dataset(calm, generation))
+        assert {row["source_id"] for row in rows}.isdisjoint(held_out["id"].to_pylist())
+        assert all(row["reason"] for row in rows if not row["accepted"])
+        assert (folder / f"student-gen{generation}" / "model.safetensors").is_file()
+    assert not (folder / "verdicts" / "parts").exists()
+
+
+def test_generations_use_fresh_documents_and_another_teacher(calm: Run) -> None:
+    first, second = (verdicts(calm, generation) for generation in (1, 2))
+    sources = [{row["source_id"] for row in rows} for rows in (first, second)]
+    assert sources[0].isdisjoint(sources[1])
+    digests = [{row["model_digest"] for row in rows} for rows in (first, second)]
+    assert [len(one) for one in digests] == [1, 1]
+    assert digests[0] != digests[1]
+
+
+def test_candidates_are_listed_with_their_verdicts(trainer: TrainerClient, calm: Run) -> None:
+    accepted = list(trainer.list_candidates(calm.id, accepted=True))
+    rejected = list(trainer.list_candidates(calm.id, accepted=False))
+    assert len(accepted) == sum(one.accepted for one in calm.progress)
+    assert len(accepted) + len(rejected) == judged(calm)
+    assert all("faithfulness.pmi" in one.scores for one in accepted)
+
+
+def test_killing_a_generator_changes_nothing(
+    stack: Stack, trainer: TrainerClient, calm: Run, documents: Path, teacher: ModelPointer
+) -> None:
+    """The killed one stays dead until the end; the other does its work."""
+    run = trainer.create_run(make_recipe(documents, teacher).to_yaml(), "killed")
+    now = watch(trainer, run.id, lambda now: judged(now) > 0)
+    assert now.stage is Stage.COLLECTING
+    kill(stack, "generator-2")
+    killed = finish(trainer, run.id)
+    stack.revive()
+    same_work(calm, killed, generations=2)
+    assert [(p.judged, p.accepted) for p in calm.progress] == [
+        (p.judged, p.accepted) for p in killed.progress
+    ]
+
+
+def test_every_part_may_die_once_and_the_result_is_the_same(
+    stack: Stack, trainer: TrainerClient, calm: Run, documents: Path, teacher: ModelPointer
+) -> None:
+    """Filter, critic, index, broker and the trainer itself, one after the other."""
+    recipe = make_recipe(documents, teacher).model_copy(update={"generations": 1})
+    run = trainer.create_run(recipe.to_yaml(), "deaths")
+    watch(trainer, run.id, lambda now: judged(now) > 0)
+    for victim in ("filter", "critic", "index", "nats"):
+        kill(stack, victim)
+        stack.revive()
+    kill(stack, "trainer")
+    stack.revive()
+    stack.wait_serving()
+    assert patiently(lambda: trainer.get_run(run.id)).state is RunState.CANCELLED
+    trainer.resume_run(run.id)
+    same_work(calm, finish(trainer, run.id), generations=1)
+
+
+def test_a_stopped_run_is_resumed_and_repeats_nothing(
+    trainer: TrainerClient, calm: Run, documents: Path, teacher: ModelPointer
+) -> None:
+    recipe = make_recipe(documents, teacher).model_copy(update={"generations": 1})
+    run = trainer.create_run(recipe.to_yaml(), "stopped")
+    watch(trainer, run.id, lambda now: judged(now) > 0)
+    stopped = trainer.cancel_run(run.id)
+    assert stopped.state is RunState.CANCELLED
+    parts = list((Path(stopped.folder) / "verdicts" / "parts").iterdir())
+    before = {path: path.stat().st_mtime_ns for path in parts}
+    assert before
+    assert trainer.resume_run(run.id).state is RunState.RUNNING
+    watch(trainer, run.id, lambda now: judged(now) > judged(stopped))
+    after = {path: path.stat().st_mtime_ns for path in parts if path.exists()}
+    assert after.items() <= before.items()
+    resumed = finish(trainer, run.id)
+    same_work(calm, resumed, generations=1)
