@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
@@ -310,6 +310,12 @@ def test_health_and_reflection(target: str) -> None:
     assert len(file.service[0].method) == 7
 
 
+def ask_until(answer: Future[tuple[int, ...]], target: str) -> None:
+    with IndexClient(target) as client:
+        while not answer.done():
+            client.count("the")
+
+
 def test_sigterm_lets_calls_under_way_finish(
     folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -330,9 +336,8 @@ def test_sigterm_lets_calls_under_way_finish(
             time.sleep(0.01)
         service.process.send_signal(signal.SIGTERM)
         service.wait_for("stopping")
-        with IndexClient(service.target) as late, pytest.raises(Unavailable):
-            while not answer.done():
-                late.count("the")
+        with pytest.raises(Unavailable):
+            ask_until(answer, service.target)
         assert not answer.done()
         assert answer.result() == (0,) * 6
         assert service.process.wait(10) == 0

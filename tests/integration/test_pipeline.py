@@ -197,6 +197,15 @@ def test_generations_use_fresh_documents_and_another_teacher(calm: Run) -> None:
     assert digests[0] != digests[1]
 
 
+def test_another_seed_gives_other_candidates(
+    trainer: TrainerClient, calm: Run, documents: Path, teacher: ModelPointer
+) -> None:
+    """That the same seed gives the same ones, the tests below show."""
+    recipe = make_recipe(documents, teacher).model_copy(update={"generations": 1, "seed": 6})
+    other = finish(trainer, trainer.create_run(recipe.to_yaml(), "other-seed").id)
+    assert candidates(calm, 1).isdisjoint(candidates(other, 1))
+
+
 def test_candidates_are_listed_with_their_verdicts(trainer: TrainerClient, calm: Run) -> None:
     accepted = list(trainer.list_candidates(calm.id, accepted=True))
     rejected = list(trainer.list_candidates(calm.id, accepted=False))

@@ -1,0 +1,103 @@
+"""`stillhouse run` as a user types it, with a tiny model."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from transformers import AutoModelForCausalLM
+
+from tests.support.corpus import write_corpus
+from tests.support.tiny_model import make_tiny_model
+
+pytestmark = pytest.mark.timeout(200)
+
+_COMMAND = [str(Path(sys.executable).parent / "stillhouse"), "run"]
+_LAYERS = [
+    {"name": "brevity", "thresholds": {"ratio": 5.0, "min_words": 2, "max_words": 1000}},
+    {"name": "diversity", "thresholds": {"keep": 8}},
+]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a recipe, its documents and its teacher."""
+    folder = tmp_path_factory.mktemp("home")
+    make_tiny_model(folder / "teacher")
+    write_corpus(folder / "corpus.jsonl", 40)
+    recipe: dict[str, Any] = {
+        "name": "tiny",
+        "generations": 1,
+        "corpus": {"source": "corpus.jsonl", "min_sentences": 1, "held_out": 4},
+        "teacher": {"model": "./teacher"},
+        "generation": {
+            "samples": 8,
+            "documents_per_batch": 1,
+            "max_new_tokens": 40,
+            "target": 200,
+            "budget": 240,
+        },
+        "filter": {"layers": _LAYERS, "near_duplicate": 1.0},
+        "evaluation": {"resamples": 50},
+    }
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    return folder
+
+
+def processes_of(home: Path) -> list[str]:
+    """Command lines of processes that know this home folder."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "environ"]):
+        told = " ".join(
+            [*(process.info["cmdline"] or []), *(process.info["environ"] or {}).values()]
+        )
+        if str(home) in told and process.pid != os.getpid():
+            found.append(told)
+    return found
+
+
+def test_ctrl_c_stops_everything_and_resume_finishes_it(home: Path) -> None:
+    command = [*_COMMAND, "recipe.yaml", "--generators", "2"]
+    with subprocess.Popen(
+        command, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as running:
+        assert running.stdout is not None
+        seen = ""
+        for line in running.stdout:
+            seen += line
+            if "collecting" in line:
+                running.send_signal(signal.SIGINT)
+                break
+        seen += running.stdout.read()
+    assert running.returncode == 130, seen
+    hint = re.search(r"stillhouse run --resume (\S+)", seen)
+    assert hint, seen
+    assert "Traceback" not in seen
+    assert processes_of(home) == []
+
+    resumed = subprocess.run(
+        [*_COMMAND, "--resume", hint.group(1)],
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    assert processes_of(home) == []
+    folder = home / "runs" / hint.group(1)
+    rows = pq.read_table(folder / "verdicts" / "gen-1.parquet").to_pylist()
+    assert len({row["id"] for row in rows}) == len(rows) > 0
+    assert AutoModelForCausalLM.from_pretrained(folder / "student-gen1").num_parameters() > 0
+    assert "| teacher | " in (folder / "report.md").read_text()
+    assert "## Generation 1" in (folder / "report.md").read_text()
+    assert "Generation 1" in resumed.stdout
+
