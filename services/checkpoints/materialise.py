@@ -5,7 +5,7 @@
     owner/name                     an id on the model hub
 
 `python -m services.checkpoints.materialise MODEL --store DIR` does it and prints the
-pointer as JSON.
+pointer as JSON. torch is imported only where a model must be converted or fetched.
 """
 
 from __future__ import annotations
@@ -14,15 +14,8 @@ import argparse
 import hashlib
 import importlib.util
 import json
-import os
-import shutil
 import sys
-import tempfile
 from pathlib import Path
-
-import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
-from transformers.utils import logging as transformers_logging
 
 from services.checkpoints.digest import digest
 from stillhouse.errors import InvalidArgument, StillhouseError
@@ -66,59 +59,22 @@ def _converted(file: Path, store: Path) -> ModelPointer:
     key = hashlib.sha256(f"{file.name}:{size}:float32".encode()).hexdigest()[:12]
     folder = store / f"{file.stem}-{key}"
     if not folder.exists():
-        source, gguf = str(file.parent), file.name
-        model = AutoModelForCausalLM.from_pretrained(source, gguf_file=gguf, dtype=torch.float32)
-        tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=gguf)
-        _save(_unquantized(model), tokenizer, folder)
+        from services.checkpoints.convert import convert_gguf  # noqa: PLC0415
+
+        convert_gguf(file, folder)
     return ModelPointer(str(folder.resolve()), digest(folder))
-
-
-def _unquantized(model: PreTrainedModel) -> PreTrainedModel:
-    """The same weights in a model that save_pretrained accepts: one loaded from GGUF is
-    marked as quantised although its weights are plain float32 by then.
-    """
-    config = model.config
-    if hasattr(config, "quantization_config"):
-        del config.quantization_config
-    plain: PreTrainedModel = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    plain.load_state_dict(model.state_dict())
-    plain.generation_config = model.generation_config
-    return plain
 
 
 def _fetched(name: str, store: Path) -> ModelPointer:
     folder = store / name.replace("/", "--")
     if not folder.exists():
-        try:
-            model = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32)
-            tokenizer = AutoTokenizer.from_pretrained(name)
-        except (OSError, ValueError) as error:
-            first = str(error).strip().splitlines()[0]
-            raise InvalidArgument(
-                _FIELD,
-                f"{name} is neither a local path nor a model that the hub gave: {first}",
-            ) from None
-        _save(model, tokenizer, folder)
+        from services.checkpoints.convert import fetch  # noqa: PLC0415
+
+        fetch(name, folder)
     return ModelPointer(str(folder.resolve()), digest(folder))
 
 
-def _save(model: PreTrainedModel, tokenizer: object, folder: Path) -> None:
-    """Write both beside `folder` and rename, so that a half-written model is never found."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        model.save_pretrained(part)
-        tokenizer.save_pretrained(part)  # type: ignore[attr-defined]
-        part.chmod(0o755)
-        if not folder.exists():
-            os.replace(part, folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
 def _main() -> None:
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
     parser = argparse.ArgumentParser(description=__doc__, prog="services.checkpoints.materialise")
     parser.add_argument("model")
     parser.add_argument("--store", type=Path, required=True)

@@ -222,7 +222,7 @@ async def _drain(client: AsyncGeneratorClient, decoding: Decoding) -> None:
     )
 )
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_no_request_is_a_defect(
     models: list[ModelPointer], message: generator_pb2.GenerateRequest
@@ -238,12 +238,9 @@ async def _answers_politely(model: ModelPointer, request: generator_pb2.Generate
         served(NAME, lambda s: add_GeneratorServiceServicer_to_server(service, s)) as target,
         grpc.aio.insecure_channel(target) as channel,
     ):
-        stub = generator_pb2_grpc.GeneratorServiceStub(channel)
-        try:
-            async for _ in stub.Generate(request, timeout=10):
-                pass
-        except grpc.aio.AioRpcError as error:
-            assert error.code() in {
-                grpc.StatusCode.INVALID_ARGUMENT,
-                grpc.StatusCode.FAILED_PRECONDITION,
-            }
+        call = generator_pb2_grpc.GeneratorServiceStub(channel).Generate(request, timeout=10)
+        assert await call.code() in {
+            grpc.StatusCode.OK,
+            grpc.StatusCode.INVALID_ARGUMENT,
+            grpc.StatusCode.FAILED_PRECONDITION,
+        }

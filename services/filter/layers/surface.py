@@ -25,6 +25,7 @@ _ECHO = re.compile(
     r"(?:text|passage|paragraph|sentence|excerpt|summary|description|snippet|document)\b"
     r"|\b(?:summary|summari[sz]ed?|summari[sz]es|summari[sz]ing|rewritten|revised|rephrased"
     r"|paraphrased?) (?:version|of|the|text|sentence|in one)\b"
+    r"|\bin (?:one|a) (?:short |single |concise )?sentence\b"
     r"|^\W*(?:here(?:'s|’s| is| are)|sure\b|certainly\b|summary\b|text\b|answer\b|as an ai\b)"
 )
 _NEGATION = re.compile(r"\b(?:not|no|never|none|cannot|without|neither|nor)\b|n['’]t\b")

@@ -90,10 +90,7 @@ def _recipe(recipe: Path | None, resume: str | None, seed: int | None, runs: Pat
 
 def _conduct(stack: Stack, plan: Recipe, resume: str | None, console: Console) -> Run:
     with TrainerClient(stack.targets["trainer"], timeout=600) as trainer:
-        if resume is None:
-            state = trainer.create_run(plan.to_yaml())
-        else:
-            state = trainer.resume_run(resume)
+        state = trainer.resume_run(resume) if resume else trainer.create_run(plan.to_yaml())
         console.print(f"run {state.id}", highlight=False)
         try:
             return _watch(stack, trainer, state, console)

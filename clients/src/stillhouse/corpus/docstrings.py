@@ -32,7 +32,7 @@ _Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def docstrings(min_sentences: int = 3) -> list[SourceDocument]:
-    """Documents of the standard library and of every installed package, by id.
+    """Documents of the public names of the standard library and installed packages, by id.
 
     Bodies shorter than `min_sentences` are left out; of equal bodies the first id
     stays. The same installation gives the same documents.
@@ -66,14 +66,19 @@ def _roots() -> list[tuple[str, Path]]:
 
 
 def _sources(folder: Path) -> Iterator[Path]:
-    """The Python files below a folder, in a fixed order, tests and vendored code left out."""
+    """The public modules below a folder, in a fixed order, tests and vendored code left out."""
     for path in sorted(folder.iterdir() if folder.is_dir() else ()):
-        if path.name in _PASSED_OVER or path.name.startswith("."):
+        if path.name in _PASSED_OVER or path.name.startswith(".") or _is_private(path.stem):
             continue
         if path.suffix == ".py":
             yield path
         elif path.is_dir() and not path.is_symlink():
             yield from _sources(path)
+
+
+def _is_private(name: str) -> bool:
+    """True of what its authors keep to themselves: notes there are seldom prose for others."""
+    return name.startswith("_") and name != "__init__"
 
 
 def _module_name(path: Path) -> str:
@@ -112,7 +117,9 @@ def _walk(node: _Documented, name: str) -> Iterator[tuple[str, str]]:
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return
     for child in node.body:
-        if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        if isinstance(
+            child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+        ) and not _is_private(child.name):
             yield from _walk(child, f"{name}.{child.name}")
 
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
-from stillhouse.corpus.docstrings import docstrings
+from stillhouse.corpus.cache import cached_docstrings
 from stillhouse.corpus.document import SourceDocument
 from stillhouse.corpus.read import Reading, read, usable
 from stillhouse.errors import InvalidArgument
@@ -40,7 +40,7 @@ def load(corpus: Corpus) -> list[SourceDocument]:
 
 def _reading(corpus: Corpus) -> Reading:
     if corpus.source == DOCSTRINGS:
-        return usable(docstrings(corpus.min_sentences), corpus)
+        return usable(cached_docstrings(corpus.min_sentences), corpus)
     return read(corpus)
 
 
