@@ -100,4 +100,3 @@ def test_ctrl_c_stops_everything_and_resume_finishes_it(home: Path) -> None:
     assert "| teacher | " in (folder / "report.md").read_text()
     assert "## Generation 1" in (folder / "report.md").read_text()
     assert "Generation 1" in resumed.stdout
-

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -10,6 +12,10 @@ from stillhouse.errors import Cancelled, InvalidArgument
 from stillhouse.generator.types import Decoding, Prompt
 
 PROMPTS = [Prompt("a", "Return the"), Prompt("b", "A heap is an array of elements where each is")]
+
+
+def decoded(loaded: LoadedModel, tokens: list[int]) -> str:
+    return str(loaded.tokenizer.decode(tokens, skip_special_tokens=True))
 
 
 def naive_tokens(loaded: LoadedModel, prompt: Prompt, index: int, decoding: Decoding) -> list[int]:
@@ -31,7 +37,7 @@ def naive_tokens(loaded: LoadedModel, prompt: Prompt, index: int, decoding: Deco
         tokens.append(token)
         if token == loaded.tokenizer.eos_token_id:
             break
-        if "\n" in loaded.tokenizer.decode(tokens, skip_special_tokens=True).lstrip():
+        if "\n" in decoded(loaded, tokens).lstrip():
             break
     return tokens
 
@@ -43,16 +49,17 @@ def test_equals_decoding_one_by_one(tiny: LoadedModel, temperature: float) -> No
     for prompt, group in zip(PROMPTS, groups, strict=True):
         for index, one in enumerate(group):
             tokens = naive_tokens(tiny, prompt, index, decoding)
-            text = tiny.tokenizer.decode(tokens, skip_special_tokens=True).strip()
+            text = decoded(tiny, tokens).strip()
             assert one.tokens == len(tokens)
             assert one.text == (text.splitlines() or [""])[0].strip()
 
 
 def test_greedy_equals_generate(tiny: LoadedModel) -> None:
     encoded = tiny.tokenizer(PROMPTS[1].text, add_special_tokens=False, return_tensors="pt")
-    expected = tiny.model.generate(**encoded, max_new_tokens=8, do_sample=False, use_cache=True)
+    generate: Any = tiny.model.generate
+    expected = generate(**encoded, max_new_tokens=8, do_sample=False, use_cache=True)
     new = expected[0, encoded["input_ids"].shape[-1] :]
-    text = tiny.tokenizer.decode(new, skip_special_tokens=True).strip()
+    text = decoded(tiny, new.tolist()).strip()
     one = sample(tiny, PROMPTS[1:], Decoding(1, 8, temperature=0.0))[0][0]
     assert (text.splitlines() or [""])[0].startswith(one.text)
 
