@@ -159,7 +159,11 @@ class Evaluation(_Section):
 class Recipe(_Section):
     """A whole run. Docstrings and defaults of the sections say what each key does."""
 
-    name: str = Field(default="run", pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")
+    name: str = Field(
+        default="run",
+        pattern=r"^[a-z0-9][a-z0-9-]{0,40}$",
+        description="Lower-case letters, digits and hyphens; run ids begin with it.",
+    )
     seed: int = Field(default=0, ge=0, lt=2**63, description="Of everything that draws.")
     generations: PositiveInt = Field(default=2, description="Student becomes teacher after each.")
     corpus: Corpus = Corpus()
