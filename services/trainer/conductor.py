@@ -7,7 +7,7 @@ import json
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +21,7 @@ from services.topology import CANDIDATES, FILTERS, GENERATORS, MODELS_BUCKET, PR
 from services.trainer import evaluation, systems, tables
 from services.trainer.buffer import NEAR_DUPLICATE, TrainingBuffer
 from services.trainer.collector import Collector, Work, timed
+from services.trainer.evaluation import FAITHFULNESS
 from services.trainer.files import read_table, write_table, write_text
 from services.trainer.funnel import funnel
 from services.trainer.monitor import Monitor
@@ -57,6 +58,16 @@ def cascade_of(recipe: Recipe) -> Cascade:
     """The recipe's cascade."""
     layers = tuple(LayerConfig(layer.name, layer.thresholds) for layer in recipe.filter.layers)
     return Cascade(layers, recipe.filter.score_all)
+
+
+def evaluation_cascade(recipe: Recipe) -> Cascade:
+    """The recipe's cascade with faithfulness first, so that every text gets its PMI.
+
+    Which layer comes first changes no verdict where a source has one candidate, and the
+    dearer layers are still spared for what is rejected.
+    """
+    layers = sorted(cascade_of(recipe).layers, key=lambda layer: layer.name != FAITHFULNESS)
+    return Cascade(tuple(layers))
 
 
 class Conductor:
@@ -263,7 +274,7 @@ class Conductor:
             return
         self._stage(Stage.EVALUATING)
         documents, candidates = evaluation.candidates_of(system, held_out, texts)
-        cascade = replace(cascade_of(self._recipe), score_all=True)
+        cascade = evaluation_cascade(self._recipe)
         result = await _patiently(
             lambda: self._backends.filter.evaluate(cascade, documents, candidates)
         )

@@ -13,7 +13,8 @@ from stillhouse.corpus import SourceDocument
 from stillhouse.filter.types import Candidate, Document, Verdict
 from stillhouse.recipe import Recipe
 
-PMI_SCORE = "faithfulness.pmi"
+FAITHFULNESS = "faithfulness"
+PMI_SCORE = f"{FAITHFULNESS}.pmi"
 
 SCHEMA = pa.schema(
     [
