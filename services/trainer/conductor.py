@@ -6,10 +6,9 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import pyarrow as pa
 from nats.js import JetStreamContext
@@ -20,8 +19,9 @@ from services.runtime.streams import Publisher
 from services.topology import CANDIDATES, FILTERS, GENERATORS, MODELS_BUCKET, PROMPTS
 from services.trainer import evaluation, systems, tables
 from services.trainer.buffer import NEAR_DUPLICATE, TrainingBuffer
+from services.trainer.cascades import cascade_of
 from services.trainer.collector import Collector, Work, timed
-from services.trainer.evaluation import FAITHFULNESS
+from services.trainer.examiner import Examiner
 from services.trainer.files import read_table, write_table, write_text
 from services.trainer.funnel import funnel
 from services.trainer.monitor import Monitor
@@ -30,18 +30,14 @@ from services.trainer.report import Report, spread
 from services.trainer.schedule import Schedule
 from services.trainer.student import Pair, train
 from stillhouse.corpus import SourceDocument
-from stillhouse.errors import ResourceExhausted, Unavailable
 from stillhouse.filter.client import AsyncFilterClient
-from stillhouse.filter.types import Cascade, Document, LayerConfig
+from stillhouse.filter.types import Document
 from stillhouse.generator.client import AsyncGeneratorClient
-from stillhouse.generator.types import Decoding, ModelPointer, Prompt
+from stillhouse.generator.types import ModelPointer
 from stillhouse.recipe import Recipe
 from stillhouse.trainer.types import GenerationProgress, Stage
 
 log = logging.getLogger(__name__)
-
-_T = TypeVar("_T")
-_EVALUATED_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -52,22 +48,6 @@ class Backends:
     publisher: Publisher
     generator: AsyncGeneratorClient
     filter: AsyncFilterClient
-
-
-def cascade_of(recipe: Recipe) -> Cascade:
-    """The recipe's cascade."""
-    layers = tuple(LayerConfig(layer.name, layer.thresholds) for layer in recipe.filter.layers)
-    return Cascade(layers, recipe.filter.score_all)
-
-
-def evaluation_cascade(recipe: Recipe) -> Cascade:
-    """The recipe's cascade with faithfulness first, so that every text gets its PMI.
-
-    Which layer comes first changes no verdict where a source has one candidate, and the
-    dearer layers are still spared for what is rejected.
-    """
-    layers = sorted(cascade_of(recipe).layers, key=lambda layer: layer.name != FAITHFULNESS)
-    return Cascade(tuple(layers))
 
 
 class Conductor:
@@ -108,16 +88,30 @@ class Conductor:
             one.id: make_prompt(one.text, self._recipe.prompt, tokenizer)
             for one in (*training, *held_out)
         }
-        await self._evaluate_baselines(held_out)
-        await self._evaluate_model(systems.TEACHER, self._teacher, held_out, prompts)
+        examiner = self._examiner(held_out)
+        self._stage(Stage.EVALUATING)
+        await examiner.texts(systems.LEAD, systems.lead(held_out))
+        await examiner.texts(systems.COPY, systems.copy(held_out))
+        await examiner.model(systems.TEACHER, self._teacher, prompts)
         teacher, consumed = self._teacher, 0
         for generation in range(1, self._recipe.generations + 1):
             self._monitor.update(generation=generation)
             plan = make_plan(self._recipe, len(training), consumed)
             consumed += await self._collect(generation, teacher, plan, training, prompts)
             teacher = await self._train(generation, teacher, prompts)
-            await self._evaluate_model(systems.student_name(generation), teacher, held_out, prompts)
+            self._stage(Stage.EVALUATING)
+            await examiner.model(systems.student_name(generation), teacher, prompts)
             await self._publish(teacher)
+
+    def _examiner(self, held_out: Sequence[SourceDocument]) -> Examiner:
+        return Examiner(
+            self._backends.generator,
+            self._backends.filter,
+            self._recipe,
+            self._folder,
+            held_out,
+            lambda done: self._monitor.update(stage_done=done, stage_total=len(held_out)),
+        )
 
     async def _collect(
         self,
@@ -227,59 +221,6 @@ class Conductor:
         found = await asyncio.to_thread(digest, folder)
         return ModelPointer(str(folder.resolve()), found, generation)
 
-    async def _evaluate_baselines(self, held_out: Sequence[SourceDocument]) -> None:
-        await self._evaluate(systems.LEAD, held_out, systems.lead(held_out))
-        await self._evaluate(systems.COPY, held_out, systems.copy(held_out))
-
-    async def _evaluate_model(
-        self,
-        system: str,
-        model: ModelPointer,
-        held_out: Sequence[SourceDocument],
-        prompts: dict[str, str],
-    ) -> None:
-        if self._folder.evaluation(system).exists():
-            return
-        self._stage(Stage.EVALUATING, total=len(held_out))
-        generator = self._backends.generator
-        decoding = Decoding(
-            samples=1,
-            max_new_tokens=self._recipe.generation.max_new_tokens,
-            temperature=self._recipe.evaluation.temperature,
-            top_p=self._recipe.generation.top_p,
-            seed=derived_seed(self._recipe.seed, "evaluation"),
-        )
-        texts: list[str] = []
-
-        async def generate(part: Sequence[SourceDocument]) -> list[str]:
-            await generator.load_model(model)
-            answers = generator.generate(
-                [Prompt(one.id, prompts[one.id]) for one in part],
-                decoding,
-                model_digest=model.digest,
-            )
-            return [samples[0].text async for _, samples in answers]
-
-        for start in range(0, len(held_out), _EVALUATED_AT_ONCE):
-            part = held_out[start : start + _EVALUATED_AT_ONCE]
-            texts += await _patiently(lambda part=part: generate(part))  # type: ignore[misc]
-            self._monitor.update(stage_done=len(texts))
-        await self._evaluate(system, held_out, texts)
-
-    async def _evaluate(
-        self, system: str, held_out: Sequence[SourceDocument], texts: Sequence[str]
-    ) -> None:
-        path = self._folder.evaluation(system)
-        if path.exists():
-            return
-        self._stage(Stage.EVALUATING)
-        documents, candidates = evaluation.candidates_of(system, held_out, texts)
-        cascade = evaluation_cascade(self._recipe)
-        result = await _patiently(
-            lambda: self._backends.filter.evaluate(cascade, documents, candidates)
-        )
-        write_table(path, evaluation.table(held_out, texts, result.verdicts))
-
     async def _publish(self, student: ModelPointer) -> None:
         """Tell everybody which model the run's next teacher is."""
         bucket = await self._backends.js.key_value(MODELS_BUCKET)
@@ -314,8 +255,8 @@ class Conductor:
         )
         write_text(self._folder.report, report.markdown())
 
-    def _stage(self, stage: Stage, total: int = 0) -> None:
-        self._monitor.update(stage=stage, stage_done=0, stage_total=total)
+    def _stage(self, stage: Stage) -> None:
+        self._monitor.update(stage=stage, stage_done=0, stage_total=0)
         self._monitor.save()
 
     async def _tick(self, elapsed: Callable[[], float]) -> None:
@@ -337,15 +278,3 @@ class Conductor:
                     + (candidates.num_ack_pending or 0),
                 )
             await asyncio.sleep(1)
-
-
-async def _patiently(call: Callable[[], Awaitable[_T]]) -> _T:
-    """Repeat a call while its server is away or full."""
-    delay = 0.2
-    while True:
-        try:
-            return await call()
-        except (Unavailable, ResourceExhausted) as error:
-            log.warning("waiting: %s", error)
-        await asyncio.sleep(delay)
-        delay = min(delay * 2, 5.0)

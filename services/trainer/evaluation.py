@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from services.trainer.cascades import FAITHFULNESS
 from services.trainer.statistics import Interval, bootstrap, rouge_l
 from stillhouse.corpus import SourceDocument
 from stillhouse.filter.types import Candidate, Document, Verdict
 from stillhouse.recipe import Recipe
 
-FAITHFULNESS = "faithfulness"
 PMI_SCORE = f"{FAITHFULNESS}.pmi"
 
 SCHEMA = pa.schema(

@@ -23,7 +23,8 @@ from services.topology import (
     prompts_subject,
 )
 from services.trainer import tables
-from services.trainer.conductor import Backends, Conductor, cascade_of
+from services.trainer.cascades import cascade_of
+from services.trainer.conductor import Backends, Conductor
 from services.trainer.files import RunFolder, replacing_folder, write_table, write_text
 from services.trainer.monitor import Monitor, Saved, load_saved
 from services.trainer.prompts import derived_seed, make_plan

@@ -1,0 +1,24 @@
+"""The cascades that a recipe asks for."""
+
+from __future__ import annotations
+
+from stillhouse.filter.types import Cascade, LayerConfig
+from stillhouse.recipe import Recipe
+
+FAITHFULNESS = "faithfulness"
+
+
+def cascade_of(recipe: Recipe) -> Cascade:
+    """The recipe's cascade."""
+    layers = tuple(LayerConfig(layer.name, layer.thresholds) for layer in recipe.filter.layers)
+    return Cascade(layers, recipe.filter.score_all)
+
+
+def faithfulness_first(cascade: Cascade) -> Cascade:
+    """The same layers, the one that computes PMI first, so that every text gets its PMI.
+
+    Which layer comes first changes no verdict where a source has one candidate, and the
+    dearer layers are still spared for what is rejected.
+    """
+    layers = sorted(cascade.layers, key=lambda layer: layer.name != FAITHFULNESS)
+    return Cascade(tuple(layers))
