@@ -124,15 +124,17 @@ class Stack:
         }
 
     def _threads(self) -> int:
-        """Half of the CPUs for the generators, the other half for the critic."""
+        """All CPUs for the critic and, shared out, for the generators: often one of them waits."""
         cpus = os.cpu_count() or 1
-        return self._config.threads or max(1, cpus // 2 // self._config.generators)
+        return self._config.threads or max(1, cpus // self._config.generators)
 
     def _environment(self) -> dict[str, str]:
         return {
             "STILLHOUSE_NATS_URL": f"nats://127.0.0.1:{self._broker_port}",
             "STILLHOUSE_ACK_WAIT": str(self._config.ack_wait),
             "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+            # Threads that wait actively take the CPU from the processes they wait for.
+            "OMP_WAIT_POLICY": "passive",
         }
 
     def _child(self, name: str, command: list[str], environment: dict[str, str]) -> ChildProcess:
