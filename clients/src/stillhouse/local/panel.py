@@ -150,8 +150,10 @@ def _counts(run: Run, progress: GenerationProgress, rate: float) -> Text:
     return Text(text)
 
 
-def _bar(done: int, total: int) -> ProgressBar:
-    return ProgressBar(total=max(1, total), completed=min(done, total), width=60)
+def _bar(done: int, total: int) -> Table:
+    grid = Table.grid()  # a bare bar does not end its line
+    grid.add_row(ProgressBar(total=max(1, total), completed=min(done, total), width=60))
+    return grid
 
 
 def _funnel(progress: GenerationProgress) -> Table:
