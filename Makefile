@@ -32,7 +32,7 @@ test: install    ## Run all tests
 lint: install    ## Ruff and mypy
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy services clients/src tests native/python
+	$(BIN)/mypy services clients/src tests native/python scripts
 
 native-test:     ## The engine's own C++ tests
 	$(MAKE) -C native test
@@ -42,6 +42,8 @@ native-asan:     ## The same under the address and undefined-behaviour sanitizer
 
 proto: install   ## Generate the code of protos/ into clients/src
 	sh scripts/generate-protos.sh $(BIN) clients/src
+	$(BIN)/python scripts/check_breaking.py --write
 
-proto-check: install  ## Fail if the generated code is not current
+proto-check: install  ## Fail if the generated code is not current, or a proto breaks callers
 	sh scripts/check-protos.sh $(BIN)
+	$(BIN)/python scripts/check_breaking.py

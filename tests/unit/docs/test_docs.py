@@ -55,3 +55,11 @@ def test_commands_of_the_readme_exist() -> None:
     targets = re.findall(r"`?make ([a-z-]+)", readme)
     assert {"demo", "test"} <= set(targets)
     assert [name for name in targets if f"\n{name}:" not in makefile] == []
+
+
+def test_a_removed_or_renumbered_field_is_a_breaking_change() -> None:
+    script = load_script("check_breaking")
+    before = ["field a.M 1 x TYPE_STRING", "field a.M 2 y TYPE_STRING"]
+    assert script.broken(before, [*before, "field a.M 3 z TYPE_BOOL"]) == []
+    assert script.broken(before, [before[0], "field a.M 3 y TYPE_STRING"]) == [before[1]]
+    assert script.broken(before, [before[0]]) == [before[1]]
