@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NoReturn
 
 import grpc
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from services.generator import rpc
 from services.generator.model import ModelHolder
 from services.generator.rpc import GeneratorService
 from services.generator.settings import GeneratorSettings
 from stillhouse.errors import (
+    Cancelled,
     DeadlineExceeded,
     FailedPrecondition,
     InvalidArgument,
@@ -172,35 +177,40 @@ async def test_waiting_calls_over_the_limit_are_told_when_to_come_back(
     client: AsyncGeneratorClient, holder: ModelHolder, models: list[ModelPointer]
 ) -> None:
     await client.load_model(models[0])
-    slow = Decoding(samples=8, max_new_tokens=1500, temperature=1.0, seed=0)
-    first = asyncio.ensure_future(_drain(client, slow))
-    await asyncio.sleep(0.3)
+    release = threading.Event()
+    busy = asyncio.ensure_future(
+        holder.use(holder.require(""), lambda _model, _cancelled: release.wait())
+    )
+    await asyncio.sleep(0)  # it waits for the model now
     with pytest.raises(ResourceExhausted) as caught:
         await client.score([ScoreItem("a", "b")])
     assert caught.value.retry_after == 1.0
-    first.cancel()
-    await asyncio.gather(first, return_exceptions=True)
+    release.set()
+    assert await busy
 
 
 async def test_a_deadline_ends_the_call_and_the_work(
-    target: str, holder: ModelHolder, models: list[ModelPointer]
+    target: str,
+    holder: ModelHolder,
+    models: list[ModelPointer],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """The sampler's part, to stop when it is told, has its own test."""
+    stopped = threading.Event()
+
+    def endless(*arguments: Any) -> NoReturn:
+        while not arguments[-1]():
+            time.sleep(0.01)
+        stopped.set()
+        raise Cancelled("the caller gave up")
+
+    monkeypatch.setattr(rpc, "sample", endless)
     await holder.load(models[0])
     async with AsyncGeneratorClient(target, timeout=0.3) as hasty:
         with pytest.raises(DeadlineExceeded):
-            await _drain(hasty, Decoding(samples=8, max_new_tokens=1500, seed=0))
-    async with AsyncGeneratorClient(target, timeout=5) as patient, asyncio.timeout(5):
-        while True:
-            try:
-                await patient.score([ScoreItem("a", "b")])
-                break
-            except ResourceExhausted:
-                await asyncio.sleep(0.05)
-
-
-async def _drain(client: AsyncGeneratorClient, decoding: Decoding) -> None:
-    async for _ in client.generate([Prompt("a", "Return the heap")], decoding):
-        pass
+            async for _ in hasty.generate(PROMPTS, DECODING):
+                pass
+    assert await asyncio.to_thread(stopped.wait, 30)
 
 
 @given(
