@@ -14,7 +14,7 @@ from nats.js import JetStreamContext
 from nats.js.api import KeyValueConfig
 from pydantic import Field
 
-from services.runtime import streams
+from services.runtime import logs, streams
 from services.runtime.settings import ServiceSettings
 from services.runtime.streams import Publisher, StreamSpec
 from stillhouse.errors import StillhouseError
@@ -104,6 +104,7 @@ async def ensure(js: JetStreamContext, ack_wait: float) -> None:
 
 async def _main() -> None:
     settings = QueueSettings.from_environment()
+    logs.configure(settings.log_level, settings.log_format)
     client = await streams.connect(settings.nats_url, "topology")
     try:
         await ensure(client.jetstream(), settings.ack_wait)

@@ -20,9 +20,13 @@ class ServiceSettings(BaseSettings):
     listen: str = Field(default="127.0.0.1:0", description="Address and port of the gRPC server.")
     nats_url: str = Field(default="nats://127.0.0.1:4222", description="Where the broker is.")
     drain_seconds: float = Field(
-        default=20.0, description="Time that calls under way get after SIGTERM."
+        default=20.0, ge=0, description="Time that calls under way get after SIGTERM."
     )
-    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_level: str = Field(
+        default="INFO",
+        pattern="^(?i:debug|info|warning|error)$",
+        description="DEBUG, INFO, WARNING or ERROR.",
+    )
     log_format: str = Field(default="json", pattern="^(json|text)$", description="json or text.")
 
     @classmethod

@@ -70,8 +70,12 @@ async def connect(url: str, name: str, patience: float = 10.0) -> Client:
     Unavailable if there is no connection within the first `patience` seconds.
     """
 
+    reason = f"no answer in {patience:g} s"
+
     async def report(error: Exception) -> None:
-        log.warning("broker: %s", error or type(error).__name__)
+        nonlocal reason
+        reason = str(error) or type(error).__name__
+        log.warning("broker: %s", reason)
 
     try:
         connecting = nats.connect(
@@ -85,7 +89,8 @@ async def connect(url: str, name: str, patience: float = 10.0) -> Client:
         )
         return await asyncio.wait_for(connecting, patience)
     except (OSError, nats.errors.Error, TimeoutError) as error:
-        raise Unavailable(f"no broker at {url}: {error}; start nats-server there") from None
+        reason = str(error) or reason
+        raise Unavailable(f"no broker at {url}: {reason}; start nats-server there") from None
 
 
 async def ensure(js: JetStreamContext, specs: tuple[StreamSpec, ...]) -> None:

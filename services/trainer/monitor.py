@@ -76,7 +76,7 @@ def load_saved(folder: RunFolder) -> Saved:
         state, stage = RunState(values.pop("state")), Stage(values.pop("stage"))
         run = Run(**values, state=state, stage=stage, progress=progress)
         saved = Saved(run, int(content["attempt"]))
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise FailedPrecondition(f"{folder.state} is damaged: {error!r}") from None
     if saved.run.state is RunState.RUNNING:
         run = replace(saved.run, state=RunState.CANCELLED, message="its process was interrupted")

@@ -21,6 +21,7 @@ _Context = grpc.aio.ServicerContext[Any, Any]
 _T = TypeVar("_T")
 _DEFAULT_PAGE = 50
 _LARGEST_PAGE = 500
+_LONGEST_TOKEN = 18  # digits
 _WATCH_INTERVAL = 0.2  # seconds; watchers need no more than that of a busy run
 
 
@@ -113,7 +114,7 @@ def _generation(path: Any) -> int:
 def _page(rows: Sequence[_T], size: int, token: str) -> tuple[Sequence[_T], str]:
     if size > _LARGEST_PAGE:
         raise InvalidArgument("page_size", f"is {size}; at most {_LARGEST_PAGE} rows fit a page")
-    if token and not token.isdecimal():
+    if token and not (token.isdecimal() and len(token) <= _LONGEST_TOKEN):
         raise InvalidArgument("page_token", "must be a next_page_token as it was given")
     start, count = int(token or 0), size or _DEFAULT_PAGE
     end = start + count

@@ -29,7 +29,13 @@ from services.trainer.files import RunFolder, replacing_folder, write_table, wri
 from services.trainer.monitor import Monitor, Saved, load_saved
 from services.trainer.prompts import derived_seed, make_plan
 from stillhouse import corpus
-from stillhouse.errors import InvalidArgument, NotFound, ResourceExhausted, StillhouseError
+from stillhouse.errors import (
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    ResourceExhausted,
+    StillhouseError,
+)
 from stillhouse.generator.types import ModelPointer
 from stillhouse.recipe import Recipe
 from stillhouse.trainer.types import Run, RunState, Stage
@@ -71,13 +77,14 @@ class Runs:
         if run_id in self._active:
             return self._active[run_id][0].run
         folder = self._existing(run_id)
-        saved = load_saved(folder)
-        if saved.run.state is RunState.SUCCEEDED:
-            return saved.run
         async with self._creating:
+            if run_id in self._active:  # another call was first
+                return self._active[run_id][0].run
+            saved = load_saved(folder)
+            if saved.run.state is RunState.SUCCEEDED:
+                return saved.run
             self._refuse_second()
-            recipe = Recipe.parse(folder.recipe.read_text(encoding="utf-8"))
-            teacher = await asyncio.to_thread(materialise, recipe.teacher.model, self._models)
+            recipe, teacher = await asyncio.to_thread(self._read_again, folder)
             monitor = Monitor(folder, Saved(saved.run, saved.attempt + 1))
             monitor.update(state=RunState.RUNNING, message="", folder=str(folder.path.resolve()))
             self._start(monitor, recipe, teacher)
@@ -138,6 +145,14 @@ class Runs:
         except InvalidArgument as error:
             field = error.field.replace("cascade", "recipe.filter", 1)
             raise InvalidArgument(field, error.reason) from None
+
+    def _read_again(self, folder: RunFolder) -> tuple[Recipe, ModelPointer]:
+        """Recipe and teacher of a run that was created once."""
+        try:
+            recipe = Recipe.parse(folder.recipe.read_text(encoding="utf-8"))
+            return recipe, materialise(recipe.teacher.model, self._models)
+        except (OSError, UnicodeDecodeError, InvalidArgument) as error:
+            raise FailedPrecondition(f"{folder.recipe} no longer holds: {error}") from None
 
     def _prepare(self, recipe: Recipe, run_id: str) -> Run:
         documents = corpus.load(recipe.corpus)

@@ -185,7 +185,9 @@ class Recipe(_Section):
         """The recipe in a YAML text; InvalidArgument names the first key that is wrong."""
         try:
             values = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+        except RecursionError:
+            raise InvalidArgument("recipe", "not YAML: nested too deeply") from None
+        except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2026-99-99
             raise InvalidArgument("recipe", f"not YAML: {_one_line(error)}") from None
         if values is None:
             values = {}
