@@ -58,6 +58,7 @@ class Server:
     async def start(self) -> int:
         """Bind and answer; health is NOT_SERVING until `ready`. Returns the port."""
         try:
+            _check_port(self._settings.listen)
             port = self.grpc.add_insecure_port(self._settings.listen)
         except RuntimeError:
             raise InvalidArgument(
@@ -83,6 +84,13 @@ class Server:
     async def _set(self, status: int) -> None:
         for name in self._names:
             await self._health.set(name, status)
+
+
+def _check_port(address: str) -> None:
+    """gRPC would take a port that is too large modulo 65536."""
+    port = address.rpartition(":")[2]
+    if port.isdecimal() and (len(port) > 5 or int(port) > 65535):
+        raise RuntimeError("no such port")
 
 
 @contextlib.asynccontextmanager

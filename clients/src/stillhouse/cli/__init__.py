@@ -21,6 +21,12 @@ class _Commands(click.Group):
         except StillhouseError as error:
             click.echo(f"error: {error}", err=True)
             ctx.exit(2)
+        except BrokenPipeError:  # whoever read the output has enough of it
+            raise
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            click.echo(f"error: {where}{error.strerror or error}", err=True)
+            ctx.exit(2)
         except KeyboardInterrupt:
             ctx.exit(130)
 

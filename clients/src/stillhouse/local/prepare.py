@@ -66,8 +66,13 @@ def prepare_index(recipe: Recipe, teacher: ModelPointer, workspace: Workspace, s
     """The novelty index over the recipe's documents and `pydoc_data.topics`, built once."""
     from services.index.build import build_index  # noqa: PLC0415  (services are optional)
 
-    documents = [*corpus.load(recipe.corpus), *topics()]
     tokenizer = Path(teacher.uri) / "tokenizer.json"
+    if not tokenizer.is_file():
+        raise InvalidArgument(
+            "recipe.teacher.model",
+            f"no {tokenizer}, which the index needs; save the model with its fast tokenizer",
+        )
+    documents = [*corpus.load(recipe.corpus), *topics()]
     folder = workspace.indexes / _key(documents, tokenizer)
     if not folder.exists():
         say(f"building the index over {len(documents)} documents")
