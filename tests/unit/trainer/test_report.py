@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from services.trainer.cascades import cascade_of, faithfulness_first
+from services.trainer.evaluation import Row
+from services.trainer.funnel import funnel
+from services.trainer.report import Report, spread
+from services.trainer.statistics import Interval
+from stillhouse.filter.types import LayerStats, Verdict
+from stillhouse.recipe import Recipe
+from stillhouse.trainer.types import GenerationProgress, JudgedCandidate
+
+NONE = Interval(float("nan"), float("nan"), float("nan"), 0)
+KNOWN = Interval(0.5, 0.25, 0.75, 9)
+ACCEPTED = JudgedCandidate("a", 1, "doc", 0, "short", True, scores={"z": 1.0, "b": -0.125})
+REJECTED = JudgedCandidate("b", 2, "doc", 1, " ", False, "brevity", "brevity.too_short")
+REPORT = Report(
+    run_id="demo-1",
+    recipe=Recipe(seed=7),
+    teacher_digest="0123456789abcdef" * 4,
+    seconds=90,
+    documents=40,
+    held_out=9,
+    generations=[
+        GenerationProgress(1, 8, 1, 4, 8, (LayerStats("brevity", 8, 2), LayerStats("x", 0, 0)), 3.4)
+    ],
+    systems=[Row("teacher", KNOWN, KNOWN, NONE, KNOWN)],
+    accepted=[ACCEPTED],
+    rejected=[REJECTED],
+    texts={"doc": "A\nlong text. " * 100},
+)
+
+
+def test_the_report_says_what_ran_and_where() -> None:
+    lines = REPORT.markdown().splitlines()
+    assert lines[0] == "# Run demo-1"
+    head = " ".join(lines[:7])
+    assert "seed 7" in head
+    assert "after 1.5 minutes of work" in head
+    assert "digest `0123456789abcdef`" in head
+    assert "40 for training, 9 held out" in head
+    assert "Python 3." in head
+
+
+def test_the_report_shows_the_funnel() -> None:
+    text = REPORT.markdown()
+    assert "8 candidates judged, 1 accepted (target 4, budget 8) in 3 s." in text
+    assert "| brevity | 8 | 2 | 25.0 % |\n| x | 0 | 0 | - |\n| **all** | 8 | 1 | 12.5 % |" in text
+
+
+def test_the_report_shows_means_with_intervals_and_a_dash_where_there_is_none() -> None:
+    expected = "| teacher | 0.500 [0.250, 0.750] | 0.500 [0.250, 0.750] | - | 0.50 [0.25, 0.75] |"
+    assert expected in REPORT.markdown()
+
+
+def test_the_report_shows_samples_in_one_line_each_with_scores_and_reasons() -> None:
+    text = REPORT.markdown()
+    assert "- `doc`, generation 1:\n" in text
+    assert "- `doc`, generation 2: **brevity.too_short**" in text
+    assert "summary: (empty)" in text
+    assert "b -0.12, z 1.00" in text
+    (document, _) = [line for line in text.splitlines() if line.startswith("  - document: ")]
+    assert document.endswith("…")
+    assert len(document) < 420
+
+
+def test_a_report_without_samples_says_so() -> None:
+    text = replace(REPORT, accepted=[], rejected=[]).markdown()
+    assert text.count("\nNone.\n") == 2
+
+
+def test_samples_are_spread_over_all() -> None:
+    rows = [replace(ACCEPTED, sample_index=number) for number in range(100)]
+    assert [row.sample_index for row in spread(rows)] == list(range(0, 100, 10))
+    assert [row.sample_index for row in spread(rows[:11], 4)] == [0, 2, 5, 8]
+    assert spread(iter(rows[:3])) == rows[:3]
+    assert spread([]) == []
+
+
+# funnel
+
+
+def test_the_funnel_counts_what_each_layer_saw_and_passed() -> None:
+    verdicts = [
+        Verdict("1", True),
+        Verdict("2", False, "brevity", "r"),
+        Verdict("3", False, "novelty", "r"),
+        Verdict("4", False, "brevity", "r"),
+    ]
+    stats = funnel(iter(verdicts), ["brevity", "surface", "novelty"])
+    assert [(one.name, one.seen, one.passed) for one in stats] == [
+        ("brevity", 4, 2),
+        ("surface", 2, 2),
+        ("novelty", 2, 1),
+    ]
+
+
+def test_the_funnel_of_nothing_is_empty() -> None:
+    assert [(one.seen, one.passed) for one in funnel([], ["brevity"])] == [(0, 0)]
+
+
+# cascades
+
+
+def test_the_cascade_is_the_recipes() -> None:
+    recipe = Recipe.parse(
+        "filter: {score_all: true, layers: [{name: b}, {name: a, thresholds: {x: 1}}]}"
+    )
+    cascade = cascade_of(recipe)
+    assert [(one.name, dict(one.thresholds)) for one in cascade.layers] == [
+        ("b", {}),
+        ("a", {"x": 1.0}),
+    ]
+    assert cascade.score_all
+
+
+def test_faithfulness_comes_first_and_the_others_keep_their_order() -> None:
+    cascade = cascade_of(Recipe())
+    first = faithfulness_first(cascade)
+    names = [layer.name for layer in cascade.layers]
+    assert [layer.name for layer in first.layers] == [
+        "faithfulness",
+        *(name for name in names if name != "faithfulness"),
+    ]
+    assert not first.score_all
+
+
+def test_a_cascade_without_faithfulness_is_left_in_order() -> None:
+    cascade = cascade_of(Recipe.parse("filter: {layers: [{name: b}, {name: a}]}"))
+    assert faithfulness_first(cascade).layers == cascade.layers
