@@ -96,11 +96,7 @@ def processes_in(home: Path) -> list[int]:
     [
         ("colour: red", "recipe.colour: unknown key; known here: name, seed"),
         ("generation: {sample: 4}", "recipe.generation.sample: unknown key; known here: samples"),
-        ("generations: 0", "recipe.generations: Input should be greater than 0 (got 0)"),
-        ("name: [", "recipe: not YAML"),
         ("name: 2026-99-99", "recipe: not YAML"),
-        ("just words", "recipe: must be a mapping"),
-        ("generation: {target: 9, budget: 8}", "generation.budget must not be below"),
         ("corpus: {source: none.jsonl}\nteacher: {model: ./teacher}", "home/none.jsonl; give a"),
         (_RECIPE.replace("./teacher", "./none"), "recipe.teacher.model: no model at"),
         (_RECIPE.replace("./teacher", "package:none"), "recipe.teacher.model: no model known in"),
