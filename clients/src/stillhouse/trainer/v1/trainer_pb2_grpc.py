@@ -97,7 +97,7 @@ class TrainerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetRun(self, request, context):
-        """OK; NOT_FOUND.
+        """OK; NOT_FOUND; FAILED_PRECONDITION (the run's files are damaged).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -116,7 +116,8 @@ class TrainerServiceServicer:
         """Streams the run's state at each change until it ends; the first message
         is the state now.
 
-        OK when the run has ended; NOT_FOUND.
+        OK when the run has ended; NOT_FOUND; FAILED_PRECONDITION (the run's
+        files are damaged).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,7 +126,8 @@ class TrainerServiceServicer:
     def CancelRun(self, request, context):
         """Stops a run; what is finished is kept and can be resumed.
 
-        OK (also if it had ended); NOT_FOUND.
+        OK (also if it had ended); NOT_FOUND; FAILED_PRECONDITION (the run's
+        files are damaged).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -135,7 +137,8 @@ class TrainerServiceServicer:
         """Lists judged candidates with their verdicts, in order of generation,
         batch and position.
 
-        OK; NOT_FOUND; INVALID_ARGUMENT + BadRequest (page size or token).
+        OK; NOT_FOUND; INVALID_ARGUMENT + BadRequest (page size or token);
+        FAILED_PRECONDITION (the run's files are damaged).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -51,7 +51,7 @@ class TrainerServiceStub:
     RESOURCE_EXHAUSTED + RetryInfo (another run is active).
     """
     GetRun: _grpc.UnaryUnaryMultiCallable[_trainer_pb2.GetRunRequest, _trainer_pb2.Run]
-    """OK; NOT_FOUND."""
+    """OK; NOT_FOUND; FAILED_PRECONDITION (the run's files are damaged)."""
     ListRuns: _grpc.UnaryUnaryMultiCallable[_trainer_pb2.ListRunsRequest, _trainer_pb2.ListRunsResponse]
     """Lists the runs in the trainer's folder, newest first.
 
@@ -61,18 +61,21 @@ class TrainerServiceStub:
     """Streams the run's state at each change until it ends; the first message
     is the state now.
 
-    OK when the run has ended; NOT_FOUND.
+    OK when the run has ended; NOT_FOUND; FAILED_PRECONDITION (the run's
+    files are damaged).
     """
     CancelRun: _grpc.UnaryUnaryMultiCallable[_trainer_pb2.CancelRunRequest, _trainer_pb2.Run]
     """Stops a run; what is finished is kept and can be resumed.
 
-    OK (also if it had ended); NOT_FOUND.
+    OK (also if it had ended); NOT_FOUND; FAILED_PRECONDITION (the run's
+    files are damaged).
     """
     ListCandidates: _grpc.UnaryUnaryMultiCallable[_trainer_pb2.ListCandidatesRequest, _trainer_pb2.ListCandidatesResponse]
     """Lists judged candidates with their verdicts, in order of generation,
     batch and position.
 
-    OK; NOT_FOUND; INVALID_ARGUMENT + BadRequest (page size or token).
+    OK; NOT_FOUND; INVALID_ARGUMENT + BadRequest (page size or token);
+    FAILED_PRECONDITION (the run's files are damaged).
     """
 
 @_typing.type_check_only
@@ -93,7 +96,7 @@ class TrainerServiceAsyncStub(TrainerServiceStub):
     RESOURCE_EXHAUSTED + RetryInfo (another run is active).
     """
     GetRun: _aio.UnaryUnaryMultiCallable[_trainer_pb2.GetRunRequest, _trainer_pb2.Run]  # type: ignore[assignment]
-    """OK; NOT_FOUND."""
+    """OK; NOT_FOUND; FAILED_PRECONDITION (the run's files are damaged)."""
     ListRuns: _aio.UnaryUnaryMultiCallable[_trainer_pb2.ListRunsRequest, _trainer_pb2.ListRunsResponse]  # type: ignore[assignment]
     """Lists the runs in the trainer's folder, newest first.
 
@@ -103,18 +106,21 @@ class TrainerServiceAsyncStub(TrainerServiceStub):
     """Streams the run's state at each change until it ends; the first message
     is the state now.
 
-    OK when the run has ended; NOT_FOUND.
+    OK when the run has ended; NOT_FOUND; FAILED_PRECONDITION (the run's
+    files are damaged).
     """
     CancelRun: _aio.UnaryUnaryMultiCallable[_trainer_pb2.CancelRunRequest, _trainer_pb2.Run]  # type: ignore[assignment]
     """Stops a run; what is finished is kept and can be resumed.
 
-    OK (also if it had ended); NOT_FOUND.
+    OK (also if it had ended); NOT_FOUND; FAILED_PRECONDITION (the run's
+    files are damaged).
     """
     ListCandidates: _aio.UnaryUnaryMultiCallable[_trainer_pb2.ListCandidatesRequest, _trainer_pb2.ListCandidatesResponse]  # type: ignore[assignment]
     """Lists judged candidates with their verdicts, in order of generation,
     batch and position.
 
-    OK; NOT_FOUND; INVALID_ARGUMENT + BadRequest (page size or token).
+    OK; NOT_FOUND; INVALID_ARGUMENT + BadRequest (page size or token);
+    FAILED_PRECONDITION (the run's files are damaged).
     """
 
 class TrainerServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -150,7 +156,7 @@ class TrainerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _trainer_pb2.GetRunRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_trainer_pb2.Run, _abc.Awaitable[_trainer_pb2.Run]]:
-        """OK; NOT_FOUND."""
+        """OK; NOT_FOUND; FAILED_PRECONDITION (the run's files are damaged)."""
 
     @_abc_1.abstractmethod
     def ListRuns(
@@ -172,7 +178,8 @@ class TrainerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Streams the run's state at each change until it ends; the first message
         is the state now.
 
-        OK when the run has ended; NOT_FOUND.
+        OK when the run has ended; NOT_FOUND; FAILED_PRECONDITION (the run's
+        files are damaged).
         """
 
     @_abc_1.abstractmethod
@@ -183,7 +190,8 @@ class TrainerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_trainer_pb2.Run, _abc.Awaitable[_trainer_pb2.Run]]:
         """Stops a run; what is finished is kept and can be resumed.
 
-        OK (also if it had ended); NOT_FOUND.
+        OK (also if it had ended); NOT_FOUND; FAILED_PRECONDITION (the run's
+        files are damaged).
         """
 
     @_abc_1.abstractmethod
@@ -195,7 +203,8 @@ class TrainerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists judged candidates with their verdicts, in order of generation,
         batch and position.
 
-        OK; NOT_FOUND; INVALID_ARGUMENT + BadRequest (page size or token).
+        OK; NOT_FOUND; INVALID_ARGUMENT + BadRequest (page size or token);
+        FAILED_PRECONDITION (the run's files are damaged).
         """
 
 def add_TrainerServiceServicer_to_server(servicer: TrainerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
