@@ -27,7 +27,7 @@ demo: install    ## Run recipes/demo.yaml: two generations in under 15 minutes
 	$(BIN)/stillhouse run recipes/demo.yaml $(DEMO_ARGS)
 
 test: install    ## Run all tests
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 lint: install    ## Ruff and mypy
 	$(BIN)/ruff check
