@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
+from services.checkpoints.vocabulary import Vocabulary, read_vocabulary
 from stillhouse.errors import NotFound
 from stillhouse.generator.types import ModelPointer
 
@@ -20,6 +22,11 @@ class LoadedModel:
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     pointer: ModelPointer
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """What each token adds to a text; FailedPrecondition if that can't be told."""
+        return read_vocabulary(self.tokenizer, end_tokens(self.model, self.tokenizer))
 
 
 def load(pointer: ModelPointer) -> LoadedModel:

@@ -13,8 +13,11 @@ from transformers import DynamicCache
 
 from services.checkpoints.load import LoadedModel, end_tokens
 from services.generator.cache import spread
+from services.generator.constraints.guide import Guide
+from services.generator.constraints.occurrence import satisfied
 from services.generator.nucleus import draw, uniforms
-from stillhouse.errors import Cancelled, InvalidArgument
+from services.generator.prompts import encode, first_line
+from stillhouse.errors import Cancelled
 from stillhouse.generator.types import Decoding, Prompt, Sample
 
 
@@ -28,8 +31,10 @@ def sample(
     """`decoding.samples` continuations for each prompt, in their order.
 
     A continuation ends at an end token, at the first line break after its first
-    word, or at the length limit. InvalidArgument if a prompt does not fit the
-    model's context.
+    word, or at the length limit. Where a prompt has constraints, tokens that would
+    violate them have no chance, and those that go towards them a better one; each
+    sample tells which of them it satisfies. InvalidArgument if a prompt does not fit
+    the model's context.
     """
     if not prompts:
         return []
@@ -50,7 +55,7 @@ class _Batch:
         self._loaded = loaded
         self._decoding = decoding
         k, rows = decoding.samples, len(prompts) * decoding.samples
-        encoded = _encode(loaded, prompts, decoding.max_new_tokens)
+        encoded = encode(loaded, prompts, decoding.max_new_tokens)
         self._mask = encoded["attention_mask"].repeat_interleave(k, dim=0)
         self._positions = self._mask.sum(dim=-1)
         self._cache = DynamicCache(config=loaded.model.config)
@@ -70,7 +75,11 @@ class _Batch:
             ]
         )
         self._ends = torch.tensor(sorted(end_tokens(loaded.model, loaded.tokenizer)))
-        self._breaks = _line_breaks(loaded)
+        self._guides = [
+            Guide(prompt.constraints, loaded.vocabulary, decoding) if prompt.constraints else None
+            for prompt in prompts
+        ]
+        self._prompts = prompts
         self._tokens: list[list[int]] = [[] for _ in range(rows)]
         self._logprobs = [0.0] * rows
         self._finished = [False] * rows
@@ -80,7 +89,7 @@ class _Batch:
     def step(self) -> None:
         """Draw one token for every active row and run the model on those that go on."""
         drawn = draw(
-            self._logits,
+            self._guided(),
             self._uniforms[self.active, self._steps],
             temperature=self._decoding.temperature,
             top_p=self._decoding.top_p,
@@ -91,6 +100,9 @@ class _Batch:
             self.active.tolist(), drawn.tolist(), logprobs.tolist(), over.tolist(), strict=True
         ):
             self._tokens[row].append(token)
+            guide = self._guides[row // self._decoding.samples]
+            if guide is not None:
+                guide.advance(row, token)
             self._logprobs[row] += logprob
             self._finished[row] = end or self._at_line_end(row, token)
         self._steps += 1
@@ -104,8 +116,19 @@ class _Batch:
         if self.active.numel():
             self._forward(drawn)
 
+    def _guided(self) -> torch.Tensor:
+        """The logits, changed where a prompt has constraints."""
+        if not any(self._guides):
+            return self._logits
+        logits = self._logits.clone()
+        for place, row in enumerate(self.active.tolist()):
+            guide = self._guides[row // self._decoding.samples]
+            if guide is not None:
+                guide.steer(row, logits[place], self._steps)
+        return logits
+
     def _at_line_end(self, row: int, token: int) -> bool:
-        if token not in self._breaks:
+        if not self._loaded.vocabulary.has_break(token):
             return False
         text = self._loaded.tokenizer.decode(self._tokens[row], skip_special_tokens=True)
         return "\n" in str(text).lstrip()
@@ -130,43 +153,14 @@ class _Batch:
     def samples(self) -> list[Sample]:
         """The samples of all rows, in order."""
         texts = self._loaded.tokenizer.batch_decode(self._tokens, skip_special_tokens=True)
-        return [
-            Sample(_first_line(text), len(tokens), logprob, finished)
-            for text, tokens, logprob, finished in zip(
-                texts, self._tokens, self._logprobs, self._finished, strict=True
-            )
-        ]
+        return [self._sample(row, first_line(text)) for row, text in enumerate(texts)]
 
-
-def _encode(
-    loaded: LoadedModel, prompts: Sequence[Prompt], new_tokens: int
-) -> dict[str, torch.Tensor]:
-    encoded = loaded.tokenizer(
-        [prompt.text for prompt in prompts],
-        add_special_tokens=False,
-        padding=True,
-        return_tensors="pt",
-    )
-    longest = encoded["input_ids"].shape[-1]
-    if longest == 0:
-        raise InvalidArgument("prompts", "a prompt must hold at least one token")
-    limit = getattr(loaded.model.config, "max_position_embeddings", None)
-    if limit is not None and longest + new_tokens > limit:
-        raise InvalidArgument(
-            "prompts",
-            f"the longest has {longest} tokens; with {new_tokens} new ones that is over the "
-            f"model's context of {limit}",
+    def _sample(self, row: int, text: str) -> Sample:
+        constraints = self._prompts[row // self._decoding.samples].constraints
+        return Sample(
+            text,
+            len(self._tokens[row]),
+            self._logprobs[row],
+            self._finished[row],
+            satisfied(constraints, text),
         )
-    return {name: encoded[name] for name in ("input_ids", "attention_mask")}
-
-
-def _line_breaks(loaded: LoadedModel) -> frozenset[int]:
-    """Ids of the tokens that contain a line break."""
-    size = len(loaded.tokenizer)
-    pieces = loaded.tokenizer.batch_decode([[token] for token in range(size)])
-    return frozenset(token for token, piece in enumerate(pieces) if "\n" in piece)
-
-
-def _first_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[0].strip() if lines else ""

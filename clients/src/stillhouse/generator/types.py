@@ -31,7 +31,8 @@ class Decoding:
     """How continuations are sampled.
 
     `temperature` 0 is greedy; `top_p` is the nucleus mass in (0, 1]; sample i
-    of a prompt draws from its own stream of `seed`.
+    of a prompt draws from its own stream of `seed`. `guidance`, in nats, is added to
+    tokens that begin or continue a phrase which a constraint still wants.
     """
 
     samples: int
@@ -39,27 +40,52 @@ class Decoding:
     temperature: float = 1.0
     top_p: float = 1.0
     seed: int = 0
+    guidance: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A phrase that a text shall hold, or with `exclude` shall not hold.
+
+    It occurs where any of its `forms` (surface variants, at least one) stands as whole
+    words. ASCII letters match in either case; for other letters give forms.
+    """
+
+    forms: tuple[str, ...]
+    exclude: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """A disjunction of literals; a text satisfies all clauses it is given."""
+
+    literals: tuple[Literal, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt with template and chat markup applied; `id` seeds its samples."""
+    """A prompt with template and chat markup applied; `id` seeds its samples.
+
+    What follows it shall satisfy all clauses of `constraints`.
+    """
 
     id: str
     text: str
+    constraints: tuple[Clause, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One continuation: text, generated tokens with the end token, and the sum
     of their log-probabilities in nats at temperature 1. `finished` is False
-    where the limit cut it.
+    where the limit cut it. `clauses[i]` tells whether it satisfies constraint i.
     """
 
     text: str
     tokens: int
     logprob: float
     finished: bool
+    clauses: tuple[bool, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

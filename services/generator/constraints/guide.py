@@ -1,0 +1,57 @@
+"""Sampling under clauses: each sample keeps its own place in them.
+
+Barred tokens lose all their mass; tokens that begin or continue a wanted phrase gain
+some; and when only as many tokens are left as the wanted phrases take, they are forced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from services.checkpoints.vocabulary import Vocabulary
+from services.generator.constraints.tracker import Constraints, Standing
+from stillhouse.generator.types import Clause, Decoding
+
+_SPARE = 2  # tokens left for a word that has to end, and for the end itself
+
+
+class Guide:
+    """The samples of one prompt; they share the clauses and differ in where they stand."""
+
+    def __init__(
+        self, clauses: Sequence[Clause], vocabulary: Vocabulary, decoding: Decoding
+    ) -> None:
+        self._constraints = Constraints(clauses, vocabulary)
+        self._decoding = decoding
+        self._standings: dict[int, Standing] = {}
+
+    def advance(self, row: int, token: int) -> None:
+        """Sample `row` has drawn `token`."""
+        self._standings[row] = self._constraints.advance(self._standing(row), token)
+
+    def steer(self, row: int, logits: torch.Tensor, step: int) -> None:
+        """Change the logits (vocabulary,) of the next token of sample `row`, its `step`-th."""
+        standing = self._standing(row)
+        left = self._decoding.max_new_tokens - step
+        barred = torch.from_numpy(self._constraints.barred(standing, last=left == 1))
+        size = min(len(barred), len(logits))
+        free = logits[:size].masked_fill(barred[:size], -torch.inf)
+        if not bool(free.isfinite().any()):
+            return  # it goes on as it can; what it fails to meet is told of the sample
+        logits[:size] = free
+        logits[size:] = -torch.inf
+        proposals = [one for one in self._constraints.proposals(standing) if one < size]
+        if not proposals:
+            return
+        logits[proposals] += self._decoding.guidance
+        needed = self._constraints.shortest_step(standing)
+        if needed is not None and left <= self._constraints.remaining(standing) + _SPARE:
+            forced = float(logits[needed])
+            if forced > -torch.inf:
+                logits[:] = -torch.inf
+                logits[needed] = forced
+
+    def _standing(self, row: int) -> Standing:
+        return self._standings.get(row, Standing())

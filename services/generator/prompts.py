@@ -1,0 +1,43 @@
+"""Prompts as a batch of tokens, and the text that counts of what follows them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from services.checkpoints.load import LoadedModel
+from stillhouse.errors import InvalidArgument
+from stillhouse.generator.types import Prompt
+
+
+def encode(
+    loaded: LoadedModel, prompts: Sequence[Prompt], new_tokens: int
+) -> dict[str, torch.Tensor]:
+    """input_ids and attention_mask (n, longest), padded on the left.
+
+    InvalidArgument for a prompt without a token, or without room for `new_tokens`.
+    """
+    encoded = loaded.tokenizer(
+        [prompt.text for prompt in prompts],
+        add_special_tokens=False,
+        padding=True,
+        return_tensors="pt",
+    )
+    longest = encoded["input_ids"].shape[-1]
+    if longest == 0:
+        raise InvalidArgument("prompts", "a prompt must hold at least one token")
+    limit = getattr(loaded.model.config, "max_position_embeddings", None)
+    if limit is not None and longest + new_tokens > limit:
+        raise InvalidArgument(
+            "prompts",
+            f"the longest has {longest} tokens; with {new_tokens} new ones that is over the "
+            f"model's context of {limit}",
+        )
+    return {name: encoded[name] for name in ("input_ids", "attention_mask")}
+
+
+def first_line(text: str) -> str:
+    """The first line with text in it, without the space around it."""
+    lines = text.strip().splitlines()
+    return lines[0].strip() if lines else ""
