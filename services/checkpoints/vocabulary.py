@@ -51,7 +51,7 @@ def read_vocabulary(tokenizer: PreTrainedTokenizerBase, ends: frozenset[int]) ->
     special = set(tokenizer.all_special_ids)
     size = len(tokenizer)
     raw = [b""] * size
-    for token, name in enumerate(tokenizer.convert_ids_to_tokens(range(size))):
+    for token, name in enumerate(tokenizer.convert_ids_to_tokens(list(range(size)))):
         if token not in special and name is not None:
             raw[token] = to_bytes(name)
     breaks = np.array([b"\n" in piece for piece in raw])

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from stillhouse.filter.types import Candidate
-from stillhouse.generator.types import Decoding, Sample
+from stillhouse.generator.types import Clause, Decoding, Sample
 
 
 def candidate_id(
@@ -18,9 +18,11 @@ def candidate_id(
     model_digest: str,
     decoding: Decoding,
     sample_index: int,
+    constraints: Sequence[Clause] = (),
 ) -> str:
     """SHA-256, hex, over everything that determines the candidate."""
     parts = [run_id, generation, source_id, model_digest, asdict(decoding), sample_index]
+    parts += [asdict(clause) for clause in constraints]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -32,17 +34,21 @@ def candidates_of(
     source_id: str,
     model_digest: str,
     decoding: Decoding,
+    constraints: Sequence[Clause] = (),
 ) -> list[Candidate]:
     """The samples of one document as candidates, in order of their index."""
     return [
         Candidate(
-            id=candidate_id(run_id, generation, source_id, model_digest, decoding, index),
+            id=candidate_id(
+                run_id, generation, source_id, model_digest, decoding, index, constraints
+            ),
             source_id=source_id,
             sample_index=index,
             text=sample.text,
             tokens=sample.tokens,
             logprob=sample.logprob,
             finished=sample.finished,
+            clauses=sample.clauses,
         )
         for index, sample in enumerate(samples)
     ]

@@ -6,13 +6,17 @@ import logging
 import time
 
 from services.generator.candidates import candidates_of
+from services.generator.decoding import decode
 from services.generator.model import ModelHolder
-from services.generator.sampling import sample
 from services.runtime.streams import Publisher
 from services.topology import candidates_subject, message_id
 from stillhouse.events.v1 import events_pb2
 from stillhouse.filter.convert import candidate_to_proto
-from stillhouse.generator.convert import decoding_from_proto, pointer_from_proto
+from stillhouse.generator.convert import (
+    clause_from_proto,
+    decoding_from_proto,
+    pointer_from_proto,
+)
 from stillhouse.generator.types import Prompt
 
 log = logging.getLogger(__name__)
@@ -48,14 +52,14 @@ class PromptHandler:
     async def _generate(self, batch: events_pb2.PromptBatch) -> events_pb2.CandidateBatch:
         loaded = await self._holder.load(pointer_from_proto(batch.model))
         decoding = decoding_from_proto(batch.decoding)
-        prompts = [Prompt(entry.document.id, entry.prompt) for entry in batch.documents]
+        prompts = [_prompt(entry) for entry in batch.documents]
         groups = await self._holder.use(
-            loaded, lambda model, cancelled: sample(model, prompts, decoding, cancelled)
+            loaded, lambda model, cancelled: decode(model, prompts, decoding, cancelled)
         )
         result = events_pb2.CandidateBatch(
             key=batch.key, model_digest=loaded.pointer.digest, cascade=batch.cascade
         )
-        for entry, samples in zip(batch.documents, groups, strict=True):
+        for entry, prompt, samples in zip(batch.documents, prompts, groups, strict=True):
             candidates = candidates_of(
                 samples,
                 run_id=batch.key.run_id,
@@ -63,7 +67,13 @@ class PromptHandler:
                 source_id=entry.document.id,
                 model_digest=loaded.pointer.digest,
                 decoding=decoding,
+                constraints=prompt.constraints,
             )
             result.documents.append(entry.document)
             result.candidates.extend(candidate_to_proto(one) for one in candidates)
         return result
+
+
+def _prompt(entry: events_pb2.PromptDocument) -> Prompt:
+    constraints = tuple(map(clause_from_proto, entry.constraints))
+    return Prompt(entry.document.id, entry.prompt, constraints)

@@ -8,13 +8,14 @@ from typing import Any
 
 import grpc
 
+from services.generator.constraints.occurrence import check_clauses
+from services.generator.decoding import decode
 from services.generator.model import ModelHolder, describe
-from services.generator.sampling import sample
 from services.generator.scoring import score
 from services.generator.settings import GeneratorSettings
 from stillhouse.errors import InvalidArgument
 from stillhouse.generator import convert
-from stillhouse.generator.types import Decoding
+from stillhouse.generator.types import Beam, Decoding
 from stillhouse.generator.v1 import generator_pb2, generator_pb2_grpc
 
 _Context = grpc.aio.ServicerContext[Any, Any]
@@ -50,11 +51,14 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
         decoding = convert.decoding_from_proto(request.decoding)
         prompts = [convert.prompt_from_proto(prompt) for prompt in request.prompts]
         check_decoding(decoding)
-        _check_limit("prompts", len(prompts) * decoding.samples, self._settings.max_samples)
+        for number, prompt in enumerate(prompts):
+            check_clauses(prompt.constraints, f"prompts[{number}].constraints")
+        rows = max(decoding.samples, decoding.beam.width if decoding.beam else 0)
+        _check_limit("prompts", len(prompts) * rows, self._settings.max_samples)
         _check_distinct([prompt.id for prompt in prompts])
         loaded = self._holder.require(request.model_digest)
         groups = await self._holder.use(
-            loaded, lambda model, cancelled: sample(model, prompts, decoding, cancelled)
+            loaded, lambda model, cancelled: decode(model, prompts, decoding, cancelled)
         )
         for prompt, samples in zip(prompts, groups, strict=True):
             yield generator_pb2.GenerateResponse(
@@ -88,6 +92,20 @@ def check_decoding(decoding: Decoding) -> None:
         raise InvalidArgument("decoding.temperature", "must be 0 (greedy) or above")
     if not 0 < decoding.top_p <= 1:
         raise InvalidArgument("decoding.top_p", "must be above 0 and at most 1")
+    if not math.isfinite(decoding.guidance) or decoding.guidance < 0:
+        raise InvalidArgument("decoding.guidance", "must be 0 or above")
+    if decoding.beam is not None:
+        _check_beam(decoding.beam)
+
+
+def _check_beam(beam: Beam) -> None:
+    for name in ("width", "prune", "branches"):
+        if getattr(beam, name) < 1:
+            raise InvalidArgument(f"decoding.beam.{name}", "must be at least 1")
+    for name in ("progress", "length_penalty", "strength"):
+        value = getattr(beam, name)
+        if not math.isfinite(value) or value < 0:
+            raise InvalidArgument(f"decoding.beam.{name}", "must be 0 or above")
 
 
 def _check_limit(field: str, value: int, limit: int) -> None:

@@ -65,7 +65,7 @@ class _Batch:
             past_key_values=self._cache,
             logits_to_keep=1,
         ).logits[:, -1]
-        self._logits = logits.repeat_interleave(k, dim=0)
+        self._logits: torch.Tensor = logits.repeat_interleave(k, dim=0)
         spread(self._cache, k, decoding.max_new_tokens)
         self._uniforms = torch.stack(
             [

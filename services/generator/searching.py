@@ -9,13 +9,13 @@ import numpy as np
 import torch
 
 from services.checkpoints.load import LoadedModel
-from services.generator.constraints.beam import Beam, BeamSearch, Hypothesis, LogProbs, Step
+from services.generator.constraints.beam import BeamSearch, Hypothesis, LogProbs, Step
 from services.generator.constraints.occurrence import satisfied
 from services.generator.constraints.tracker import Constraints
 from services.generator.prompts import encode, first_line
 from services.generator.rows import Rows
 from stillhouse.errors import Cancelled
-from stillhouse.generator.types import Prompt, Sample
+from stillhouse.generator.types import Beam, Prompt, Sample
 
 
 @torch.inference_mode()
@@ -92,7 +92,7 @@ def _roll_out(
 
 
 def _sample(loaded: LoadedModel, prompt: Prompt, text: Hypothesis) -> Sample:
-    shown = first_line(str(loaded.tokenizer.decode(text.tokens, skip_special_tokens=True)))
+    shown = first_line(str(loaded.tokenizer.decode(list(text.tokens), skip_special_tokens=True)))
     return Sample(
         shown,
         len(text.tokens),

@@ -6,11 +6,14 @@ from stillhouse.filter.types import Cascade, LayerConfig
 from stillhouse.recipe import Recipe
 
 FAITHFULNESS = "faithfulness"
+CONSTRAINTS = "constraints"
 
 
 def cascade_of(recipe: Recipe) -> Cascade:
-    """The recipe's cascade."""
+    """The recipe's cascade; where candidates are constrained, that is looked at first."""
     layers = tuple(LayerConfig(layer.name, layer.thresholds) for layer in recipe.filter.layers)
+    if recipe.constraints.active and all(layer.name != CONSTRAINTS for layer in layers):
+        layers = (LayerConfig(CONSTRAINTS), *layers)
     return Cascade(layers, recipe.filter.score_all)
 
 

@@ -35,15 +35,17 @@ from stillhouse.filter.convert import (
     verdict_from_proto,
 )
 from stillhouse.filter.types import Cascade, Document
-from stillhouse.generator.convert import decoding_to_proto, pointer_to_proto
-from stillhouse.generator.types import Decoding, ModelPointer
+from stillhouse.generator.convert import clause_to_proto, decoding_to_proto, pointer_to_proto
+from stillhouse.generator.types import Clause, Decoding, ModelPointer
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What one generation gives out; `prompts[i]` belongs to `documents[i]`."""
+    """What one generation gives out; `prompts[i]` belongs to `documents[i]`, and
+    `constraints` gives what the candidates of a document's text shall satisfy.
+    """
 
     generation: int
     attempt: int
@@ -53,6 +55,7 @@ class Work:
     plan: Plan
     documents: Sequence[Document]
     prompts: Sequence[str]
+    constraints: Callable[[str], Sequence[Clause]]
 
 
 class Collector:
@@ -116,10 +119,14 @@ class Collector:
             decoding=decoding_to_proto(work.decoding),
             cascade=cascade_to_proto(work.cascade),
         )
-        pairs = list(zip(work.documents, work.prompts, strict=True))
-        for document, prompt in work.plan.documents(pairs, batch):
+        entries = list(zip(work.documents, work.prompts, strict=True))
+        for document, prompt in work.plan.documents(entries, batch):
             message.documents.append(
-                events_pb2.PromptDocument(document=document_to_proto(document), prompt=prompt)
+                events_pb2.PromptDocument(
+                    document=document_to_proto(document),
+                    prompt=prompt,
+                    constraints=map(clause_to_proto, work.constraints(document.text)),
+                )
             )
         await self._publisher.publish(
             prompts_subject(self._folder.id), message.SerializeToString(), message_id(key)

@@ -24,6 +24,7 @@ from services.trainer.collector import Collector, Work, timed
 from services.trainer.examiner import Examiner
 from services.trainer.files import read_table, write_table, write_text
 from services.trainer.funnel import funnel
+from services.trainer.keywords import Idf, clauses_for
 from services.trainer.monitor import Monitor
 from services.trainer.prompts import Plan, decoding_of, derived_seed, make_plan, make_prompt
 from services.trainer.report import Report, spread
@@ -33,7 +34,7 @@ from stillhouse.corpus import SourceDocument
 from stillhouse.filter.client import AsyncFilterClient
 from stillhouse.filter.types import Document
 from stillhouse.generator.client import AsyncGeneratorClient
-from stillhouse.generator.types import ModelPointer
+from stillhouse.generator.types import Clause, ModelPointer
 from stillhouse.recipe import Recipe
 from stillhouse.trainer.types import GenerationProgress, Stage
 
@@ -140,6 +141,7 @@ class Conductor:
             plan=plan,
             documents=[Document(one.id, one.text) for one in training],
             prompts=[prompts[one.id] for one in training],
+            constraints=self._constraints(training),
         )
         collector = Collector(self._backends.js, self._backends.publisher, self._folder)
         elapsed = timed(self._seconds_before(generation))
@@ -158,13 +160,20 @@ class Conductor:
         self._merge(generation, batches, buffer, training)
         return batches * plan.size
 
+    def _constraints(
+        self, training: Sequence[SourceDocument]
+    ) -> Callable[[str], tuple[Clause, ...]]:
+        settings = self._recipe.constraints
+        idf = Idf(one.text for one in training) if settings.keywords else Idf([])
+        return lambda text: clauses_for(text, settings, idf)
+
     def _seconds_before(self, generation: int) -> float:
         return sum(
             one.seconds for one in self._monitor.run.progress if one.generation == generation
         )
 
     def _progressed(self, generation: int, buffer: TrainingBuffer, seconds: float) -> None:
-        layers = [layer.name for layer in self._recipe.filter.layers]
+        layers = [layer.name for layer in cascade_of(self._recipe).layers]
         settings = self._recipe.generation
         self._monitor.progressed(
             GenerationProgress(

@@ -39,6 +39,7 @@ def decoding_of(recipe: Recipe, generation: int) -> Decoding:
         temperature=settings.temperature,
         top_p=settings.top_p,
         seed=derived_seed(recipe.seed, f"generation {generation}"),
+        guidance=recipe.constraints.guidance if recipe.constraints.active else 0.0,
     )
 
 

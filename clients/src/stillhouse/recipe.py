@@ -7,7 +7,7 @@ by name. The recipe that is written beside the results has every default filled 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -109,6 +109,43 @@ class Generation(_Section):
     )
 
 
+class Constraints(_Section):
+    """What every candidate must hold, by logical constraints on decoding (NeuroLogic)."""
+
+    include: tuple[tuple[str, ...], ...] = Field(
+        default=(),
+        description="Phrases that a candidate must hold: of each entry, a list of surface "
+        "variants, at least one. A phrase counts where it stands as whole words.",
+    )
+    exclude: tuple[str, ...] = Field(
+        default=(), description="Phrases that a candidate must not hold."
+    )
+    keywords: int = Field(
+        default=0,
+        ge=0,
+        le=16,
+        description="Salient words of its document that a candidate must hold.",
+    )
+    alternatives: PositiveInt = Field(
+        default=1, description="Salient words of which a candidate may choose each of them."
+    )
+    kinds: tuple[Literal["words", "names", "numbers"], ...] = Field(
+        default=("words", "names", "numbers"),
+        description="What may be a salient word; ranked by tf-idf over the corpus.",
+    )
+    guidance: float = Field(
+        default=3.0,
+        ge=0,
+        le=50,
+        description="Nats added to tokens that begin or continue a phrase still wanted.",
+    )
+
+    @property
+    def active(self) -> bool:
+        """Whether there is any constraint."""
+        return bool(self.include or self.exclude or self.keywords)
+
+
 class Layer(_Section):
     """One layer of the cascade, by name, with thresholds where they differ from its own."""
 
@@ -170,6 +207,7 @@ class Recipe(_Section):
     teacher: Teacher = Teacher()
     prompt: PromptTemplate = PromptTemplate()
     generation: Generation = Generation()
+    constraints: Constraints = Constraints()
     filter: Filter = Filter()
     student: Student = Student()
     evaluation: Evaluation = Evaluation()

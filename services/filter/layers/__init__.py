@@ -6,6 +6,7 @@ from typing import Any
 
 from services.filter.layers.base import Layer, parse_thresholds
 from services.filter.layers.brevity import Brevity
+from services.filter.layers.constraints import Constraints
 from services.filter.layers.diversity import Diversity
 from services.filter.layers.faithfulness import Faithfulness
 from services.filter.layers.novelty import Novelty
@@ -16,7 +17,7 @@ from stillhouse.filter.types import Cascade, LayerConfig
 
 LAYERS: dict[str, type[Layer[Any]]] = {
     layer.name: layer
-    for layer in (Brevity, Surface, Novelty, Faithfulness, Saliency, Diversity)
+    for layer in (Constraints, Brevity, Surface, Novelty, Faithfulness, Saliency, Diversity)
 }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.generator.constraints.tracker import Constraints, Standing
+from stillhouse.generator.types import Beam
 
 LogProbs: TypeAlias = NDArray[np.floating]
 """(rows, vocabulary), natural logarithms."""
@@ -26,32 +27,6 @@ Step: TypeAlias = tuple[int, int]
 RollOut: TypeAlias = Callable[[Sequence[Step], int, int], list[list[LogProbs]]]
 """(steps, depth, width): for each step, for each of `width` greedy continuations, the
 log-probabilities (depth, vocabulary) of the tokens behind it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Beam:
-    """How the beam is searched; the defaults are the authors' where they have one.
-
-    width: hypotheses kept. prune: candidates that are less likely than that many others
-    are dropped. tolerance: so are those that meet that many fewer clauses than the best.
-    progress: weight, in nats a token, of the matched share of a literal under way.
-    length_penalty: a text is ranked by logprob / length ** length_penalty.
-    no_repeat: no n-gram of this size twice (0: allowed). enough: the search is over when
-    that many texts have ended (0: as many as the beam is wide). look_ahead: tokens that
-    are looked ahead (0: none), `branches` ways, and weighed with `strength`.
-    """
-
-    width: int = 20
-    prune: int = 500
-    tolerance: int = 2
-    progress: float = 0.25
-    length_penalty: float = 1.0
-    no_repeat: int = 3
-    min_tokens: int = 0
-    enough: int = 0
-    look_ahead: int = 0
-    branches: int = 1
-    strength: float = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +85,11 @@ class BeamSearch:
         return [(candidate.row, candidate.text.tokens[-1]) for candidate in chosen]
 
     def best(self, count: int) -> list[Hypothesis]:
-        """The best texts found: those that meet most clauses first, then by rank."""
+        """The best texts found: those that meet most clauses first, ended ones before others."""
 
-        def key(text: Hypothesis) -> tuple[int, float]:
-            return -sum(self._constraints.met(text.standing)), -self._normalised(text)
+        def key(text: Hypothesis) -> tuple[int, bool, float]:
+            met = sum(self._constraints.met(text.standing))
+            return -met, not text.ended, -self._normalised(text)
 
         return sorted(self.found, key=key)[:count]
 
@@ -122,7 +98,7 @@ class BeamSearch:
         return ended >= (self._beam.enough or self._beam.width)
 
     def _normalised(self, text: Hypothesis) -> float:
-        return text.logprob / len(text.tokens) ** self._beam.length_penalty
+        return text.logprob / float(len(text.tokens) ** self._beam.length_penalty)
 
     def _allowed(self, logprobs: LogProbs, last: bool) -> LogProbs:
         """Log-probabilities of the whole texts, -inf where a token is barred."""

@@ -35,9 +35,11 @@ class Guide:
         """Change the logits (vocabulary,) of the next token of sample `row`, its `step`-th."""
         standing = self._standing(row)
         left = self._decoding.max_new_tokens - step
-        barred = torch.from_numpy(self._constraints.barred(standing, last=left == 1))
+        barred = self._constraints.barred(standing, last=left == 1)
+        if left <= self._constraints.longest + _SPARE:
+            barred = barred | self._constraints.undoing(standing)
         size = min(len(barred), len(logits))
-        free = logits[:size].masked_fill(barred[:size], -torch.inf)
+        free = logits[:size].masked_fill(torch.from_numpy(barred[:size]), -torch.inf)
         if not bool(free.isfinite().any()):
             return  # it goes on as it can; what it fails to meet is told of the sample
         logits[:size] = free

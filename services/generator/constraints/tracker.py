@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from services.checkpoints.vocabulary import Vocabulary
 from services.generator.constraints.automaton import START, Automaton, Pattern
-from services.generator.constraints.occurrence import check_clauses
+from services.generator.constraints.occurrence import check_clauses, satisfied
 from stillhouse.errors import InvalidArgument
 from stillhouse.generator.types import Clause, Literal
 
@@ -78,6 +78,10 @@ class Constraints:
         self._barred: OrderedDict[tuple[Standing, bool], NDArray[np.bool_]] = OrderedDict()
         self._continuations: dict[tuple[int, int], int | None] = {}
 
+    def holds(self, text: str) -> tuple[bool, ...]:
+        """For each clause whether a finished text satisfies it, by the definition."""
+        return satisfied(self.clauses, text)
+
     def advance(self, standing: Standing, token: int) -> Standing:
         """Where the text stands with one more token."""
         piece = self._vocabulary.piece(token)
@@ -102,6 +106,19 @@ class Constraints:
             if len(self._barred) > _CACHED:
                 self._barred.popitem(last=False)
         return barred
+
+    def undoing(self, standing: Standing) -> NDArray[np.bool_]:
+        """(size,): tokens that make a clause untrue which is true if the text ends here.
+
+        They go on with the last word of a wanted phrase and so make another word of it.
+        """
+        states, bits = self._effect(standing.state)
+        seen = bits | np.uint64(standing.seen) | self._pending_of(states)
+        undoing = np.zeros(len(seen), bool)
+        for needs, met in zip(self._needs, self.met(standing), strict=True):
+            if met and needs.wanted:
+                undoing |= ~_truth(needs, seen)[0]
+        return undoing
 
     def _find_barred(self, standing: Standing, last: bool) -> NDArray[np.bool_]:
         states, bits = self._effect(standing.state)
@@ -156,6 +173,11 @@ class Constraints:
             for needs, done in zip(self._needs, met, strict=True)
             if not done
         )
+
+    @cached_property
+    def longest(self) -> int:
+        """Tokens that all clauses together take at most, spelled one after the other."""
+        return sum(self._lengths)
 
     def phrases(self, standing: Standing) -> list[tuple[int, ...]]:
         """Token sequences of the wanted forms of clauses that are not yet true."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from services.filter.layers.base import Answers, Case, Pair, Scores
+from services.filter.layers.base import Answers, Case, NoThresholds, Pair, Scores
 from services.filter.layers.brevity import Brevity, BrevityThresholds
+from services.filter.layers.constraints import Constraints
 from services.filter.layers.novelty import Novelty, NoveltyThresholds, copied_share
 from services.filter.layers.surface import Surface, SurfaceThresholds, is_echo, repetition
+from stillhouse.filter.types import Candidate, Document
 from tests.unit.filter.fakes import GOOD, SOURCE, matches, pair
 
 BREVITY = Brevity(BrevityThresholds(ratio=0.5, min_words=4, max_words=30))
@@ -127,3 +129,16 @@ def test_a_text_that_the_index_refuses_has_no_score() -> None:
 def test_the_empty_summary_asks_nothing() -> None:
     assert NOVELTY.questions(pair("")).index == ()
     assert reason(NOVELTY, pair("")) is None
+
+
+def test_constraints_reject_what_violates_one() -> None:
+    layer = Constraints(NoThresholds())
+    cases: list[tuple[tuple[bool, ...], str | None]] = [
+        ((), None),
+        ((True, True), None),
+        ((True, False), "constraints.unmet"),
+    ]
+    for clauses, expected in cases:
+        candidate = Candidate("c", "d", 0, "Any text.", clauses=clauses)
+        case = Case(Pair(Document("d", "A document."), candidate))
+        assert layer.judge([case])[0].reason == expected

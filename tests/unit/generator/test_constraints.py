@@ -166,7 +166,7 @@ def test_proposals_spell_what_is_wanted(tiny: LoadedModel) -> None:
         assert step in proposals
         written.append(int(step))
         standing = constraints.advance(standing, written[-1])
-    assert tiny.tokenizer.decode(written).strip() == "argument parser"
+    assert str(tiny.tokenizer.decode(written)).strip() == "argument parser"
     assert constraints.proposals(standing) == ()
     assert constraints.shortest_step(standing) is None
 

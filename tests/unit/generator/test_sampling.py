@@ -9,7 +9,7 @@ from services.checkpoints.load import LoadedModel
 from services.generator.nucleus import draw, uniforms
 from services.generator.sampling import sample
 from stillhouse.errors import Cancelled, InvalidArgument
-from stillhouse.generator.types import Decoding, Prompt
+from stillhouse.generator.types import Clause, Decoding, Literal, Prompt
 
 PROMPTS = [Prompt("a", "Return the"), Prompt("b", "A heap is an array of elements where each is")]
 
@@ -111,3 +111,29 @@ def test_an_empty_prompt_is_refused(tiny: LoadedModel) -> None:
 def test_stops_when_the_caller_gave_up(tiny: LoadedModel) -> None:
     with pytest.raises(Cancelled):
         sample(tiny, PROMPTS, Decoding(1, 4), cancelled=lambda: True)
+
+
+def test_constrained_samples_meet_their_clauses_and_differ(tiny: LoadedModel) -> None:
+    clauses = (Clause((Literal(("heap", "heaps")),)), Clause((Literal(("the",), exclude=True),)))
+    prompt = Prompt("a", "Return the", clauses)
+    decoding = Decoding(samples=8, max_new_tokens=16, seed=3, guidance=2.0)
+    group = sample(tiny, [prompt, Prompt("b", "Return the")], decoding)
+    assert all(one.clauses == (True, True) for one in group[0])
+    assert len({one.text for one in group[0]}) > 4
+    assert all(one.clauses == () for one in group[1])
+
+
+def test_constraints_of_one_prompt_leave_the_others_alone(tiny: LoadedModel) -> None:
+    decoding = Decoding(samples=3, max_new_tokens=10, seed=3, guidance=2.0)
+    prompt = Prompt("x", "A heap", (Clause((Literal(("parser",)),)),))
+    with_it = sample(tiny, [prompt, *PROMPTS], decoding)[1:]
+    without = sample(tiny, PROMPTS, decoding)
+    assert [one.text for group in with_it for one in group] == [
+        one.text for group in without for one in group
+    ]
+
+
+def test_what_cannot_be_met_is_told(tiny: LoadedModel) -> None:
+    clauses = (Clause((Literal(("argument parser for all of them",)),)),)
+    one = sample(tiny, [Prompt("a", "Return", clauses)], Decoding(1, 3, seed=1, guidance=2.0))
+    assert one[0][0].clauses == (False,)

@@ -34,6 +34,7 @@ def candidate_to_proto(candidate: Candidate) -> filter_pb2.Candidate:
         tokens=candidate.tokens,
         logprob=candidate.logprob,
         finished=candidate.finished,
+        clauses=candidate.clauses,
     )
 
 
@@ -47,6 +48,7 @@ def candidate_from_proto(message: filter_pb2.Candidate) -> Candidate:
         tokens=message.tokens,
         logprob=message.logprob,
         finished=message.finished,
+        clauses=tuple(message.clauses),
     )
 
 

@@ -20,7 +20,8 @@ class Candidate:
 
     `tokens` counts what was generated, `logprob` sums the log-probabilities
     in nats under the model that wrote it, `finished` is False where the
-    length limit cut the text.
+    length limit cut the text. `clauses[i]` tells whether it satisfies constraint i of
+    those it was written under.
     """
 
     id: str
@@ -30,6 +31,7 @@ class Candidate:
     tokens: int = 0
     logprob: float = 0.0
     finished: bool = True
+    clauses: tuple[bool, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from stillhouse.generator.types import (
+    Beam,
+    Clause,
     Decoding,
+    Literal,
     ModelDescription,
     ModelPointer,
     Prompt,
@@ -54,6 +59,8 @@ def decoding_to_proto(decoding: Decoding) -> generator_pb2.Decoding:
         temperature=decoding.temperature,
         top_p=decoding.top_p,
         seed=decoding.seed,
+        guidance=decoding.guidance,
+        beam=None if decoding.beam is None else generator_pb2.Beam(**asdict(decoding.beam)),
     )
 
 
@@ -65,29 +72,56 @@ def decoding_from_proto(message: generator_pb2.Decoding) -> Decoding:
         temperature=message.temperature,
         top_p=message.top_p,
         seed=message.seed,
+        guidance=message.guidance,
+        beam=_beam_from_proto(message.beam) if message.HasField("beam") else None,
     )
+
+
+def _beam_from_proto(message: generator_pb2.Beam) -> Beam:
+    return Beam(**{name: getattr(message, name) for name in Beam.__dataclass_fields__})
+
+
+def clause_to_proto(clause: Clause) -> generator_pb2.Clause:
+    """A constraint."""
+    literals = [
+        generator_pb2.Literal(forms=one.forms, exclude=one.exclude) for one in clause.literals
+    ]
+    return generator_pb2.Clause(literals=literals)
+
+
+def clause_from_proto(message: generator_pb2.Clause) -> Clause:
+    """A constraint."""
+    return Clause(tuple(Literal(tuple(one.forms), one.exclude) for one in message.literals))
 
 
 def prompt_to_proto(prompt: Prompt) -> generator_pb2.Prompt:
     """A prompt."""
-    return generator_pb2.Prompt(id=prompt.id, text=prompt.text)
+    return generator_pb2.Prompt(
+        id=prompt.id, text=prompt.text, constraints=map(clause_to_proto, prompt.constraints)
+    )
 
 
 def prompt_from_proto(message: generator_pb2.Prompt) -> Prompt:
     """A prompt."""
-    return Prompt(message.id, message.text)
+    return Prompt(message.id, message.text, tuple(map(clause_from_proto, message.constraints)))
 
 
 def sample_to_proto(sample: Sample) -> generator_pb2.Sample:
     """One continuation."""
     return generator_pb2.Sample(
-        text=sample.text, tokens=sample.tokens, logprob=sample.logprob, finished=sample.finished
+        text=sample.text,
+        tokens=sample.tokens,
+        logprob=sample.logprob,
+        finished=sample.finished,
+        clauses=sample.clauses,
     )
 
 
 def sample_from_proto(message: generator_pb2.Sample) -> Sample:
     """One continuation."""
-    return Sample(message.text, message.tokens, message.logprob, message.finished)
+    return Sample(
+        message.text, message.tokens, message.logprob, message.finished, tuple(message.clauses)
+    )
 
 
 def item_to_proto(item: ScoreItem) -> generator_pb2.ScoreItem:

@@ -27,12 +27,39 @@ class ModelDescription:
 
 
 @dataclass(frozen=True, slots=True)
+class Beam:
+    """How a beam is searched under constraints (NeuroLogic decoding).
+
+    width: hypotheses kept. prune: candidates that are less likely than that many others
+    are dropped. tolerance: so are those that meet that many fewer clauses than the best.
+    progress: weight, in nats a token, of the matched share of a literal under way.
+    length_penalty: a text is ranked by logprob / length ** length_penalty.
+    no_repeat: no n-gram of this size twice (0: allowed). enough: the search is over when
+    that many texts have ended (0: as many as the beam is wide). look_ahead: tokens that
+    are looked ahead (0: none), `branches` ways, and weighed with `strength`.
+    """
+
+    width: int = 20
+    prune: int = 500
+    tolerance: int = 2
+    progress: float = 0.25
+    length_penalty: float = 1.0
+    no_repeat: int = 3
+    min_tokens: int = 0
+    enough: int = 0
+    look_ahead: int = 0
+    branches: int = 1
+    strength: float = 0.25
+
+
+@dataclass(frozen=True, slots=True)
 class Decoding:
     """How continuations are sampled.
 
     `temperature` 0 is greedy; `top_p` is the nucleus mass in (0, 1]; sample i
     of a prompt draws from its own stream of `seed`. `guidance`, in nats, is added to
-    tokens that begin or continue a phrase which a constraint still wants.
+    tokens that begin or continue a phrase which a constraint still wants. With `beam`
+    the best `samples` texts are searched for instead, and none of these matters.
     """
 
     samples: int
@@ -41,6 +68,7 @@ class Decoding:
     top_p: float = 1.0
     seed: int = 0
     guidance: float = 0.0
+    beam: Beam | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,21 +115,27 @@ class PromptDocument(_message.Message):
 
     DOCUMENT_FIELD_NUMBER: _builtins.int
     PROMPT_FIELD_NUMBER: _builtins.int
+    CONSTRAINTS_FIELD_NUMBER: _builtins.int
     prompt: _builtins.str
     """The prompt made of it."""
     @_builtins.property
     def document(self) -> _filter_pb2.Document:
         """The document."""
 
+    @_builtins.property
+    def constraints(self) -> _containers.RepeatedCompositeFieldContainer[_generator_pb2.Clause]:
+        """What its candidates shall satisfy."""
+
     def __init__(
         self,
         *,
         document: _filter_pb2.Document | None = ...,
         prompt: _builtins.str = ...,
+        constraints: _abc.Iterable[_generator_pb2.Clause] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "prompt", b"prompt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["constraints", b"constraints", "document", b"document", "prompt", b"prompt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

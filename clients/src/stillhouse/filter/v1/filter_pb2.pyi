@@ -61,6 +61,7 @@ class Candidate(_message.Message):
     TOKENS_FIELD_NUMBER: _builtins.int
     LOGPROB_FIELD_NUMBER: _builtins.int
     FINISHED_FIELD_NUMBER: _builtins.int
+    CLAUSES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """SHA-256 over run, generation, source id, model digest, decoding
     parameters and sample index, hex.
@@ -77,6 +78,10 @@ class Candidate(_message.Message):
     """Sum of log-probabilities under the model that wrote it, in nats."""
     finished: _builtins.bool
     """True if the model ended the text itself."""
+    @_builtins.property
+    def clauses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bool]:
+        """For each constraint it was written under whether it satisfies it."""
+
     def __init__(
         self,
         *,
@@ -87,10 +92,11 @@ class Candidate(_message.Message):
         tokens: _builtins.int = ...,
         logprob: _builtins.float = ...,
         finished: _builtins.bool = ...,
+        clauses: _abc.Iterable[_builtins.bool] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["finished", b"finished", "id", b"id", "logprob", b"logprob", "sample_index", b"sample_index", "source_id", b"source_id", "text", b"text", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clauses", b"clauses", "finished", b"finished", "id", b"id", "logprob", b"logprob", "sample_index", b"sample_index", "source_id", b"source_id", "text", b"text", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

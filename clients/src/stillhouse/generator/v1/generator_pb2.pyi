@@ -65,6 +65,8 @@ class Decoding(_message.Message):
     TEMPERATURE_FIELD_NUMBER: _builtins.int
     TOP_P_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
+    GUIDANCE_FIELD_NUMBER: _builtins.int
+    BEAM_FIELD_NUMBER: _builtins.int
     samples: _builtins.int
     """Continuations per prompt."""
     max_new_tokens: _builtins.int
@@ -75,6 +77,16 @@ class Decoding(_message.Message):
     """Nucleus mass in (0, 1]."""
     seed: _builtins.int
     """Seed; sample i of a prompt draws from its own stream of it."""
+    guidance: _builtins.float
+    """Nats added to tokens that begin or continue a phrase which a constraint
+    still wants, when sampling.
+    """
+    @_builtins.property
+    def beam(self) -> Global___Beam:
+        """Search instead of sampling: NeuroLogic decoding. Temperature, nucleus
+        mass, seed and guidance are not used then.
+        """
+
     def __init__(
         self,
         *,
@@ -83,14 +95,132 @@ class Decoding(_message.Message):
         temperature: _builtins.float = ...,
         top_p: _builtins.float = ...,
         seed: _builtins.int = ...,
+        guidance: _builtins.float = ...,
+        beam: Global___Beam | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["beam", b"beam"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_new_tokens", b"max_new_tokens", "samples", b"samples", "seed", b"seed", "temperature", b"temperature", "top_p", b"top_p"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beam", b"beam", "guidance", b"guidance", "max_new_tokens", b"max_new_tokens", "samples", b"samples", "seed", b"seed", "temperature", b"temperature", "top_p", b"top_p"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Decoding: _TypeAlias = Decoding  # noqa: Y015
+
+@_typing.final
+class Beam(_message.Message):
+    """How a beam is searched under constraints (Lu et al. 2021, 2022)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WIDTH_FIELD_NUMBER: _builtins.int
+    PRUNE_FIELD_NUMBER: _builtins.int
+    TOLERANCE_FIELD_NUMBER: _builtins.int
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    LENGTH_PENALTY_FIELD_NUMBER: _builtins.int
+    NO_REPEAT_FIELD_NUMBER: _builtins.int
+    MIN_TOKENS_FIELD_NUMBER: _builtins.int
+    ENOUGH_FIELD_NUMBER: _builtins.int
+    LOOK_AHEAD_FIELD_NUMBER: _builtins.int
+    BRANCHES_FIELD_NUMBER: _builtins.int
+    STRENGTH_FIELD_NUMBER: _builtins.int
+    width: _builtins.int
+    """Hypotheses kept."""
+    prune: _builtins.int
+    """Candidates that are less likely than that many others are dropped."""
+    tolerance: _builtins.int
+    """So are those that meet that many fewer clauses than the best."""
+    progress: _builtins.float
+    """Weight, in nats a token, of the matched share of a phrase under way."""
+    length_penalty: _builtins.float
+    """A text is ranked by logprob / length ^ length_penalty."""
+    no_repeat: _builtins.int
+    """No n-gram of this size twice; 0 allows it."""
+    min_tokens: _builtins.int
+    """Shortest text in tokens."""
+    enough: _builtins.int
+    """The search is over when that many texts have ended; 0: `width`."""
+    look_ahead: _builtins.int
+    """Tokens that are looked ahead; 0: none."""
+    branches: _builtins.int
+    """Continuations that are looked along."""
+    strength: _builtins.float
+    """Weight of what is in sight."""
+    def __init__(
+        self,
+        *,
+        width: _builtins.int = ...,
+        prune: _builtins.int = ...,
+        tolerance: _builtins.int = ...,
+        progress: _builtins.float = ...,
+        length_penalty: _builtins.float = ...,
+        no_repeat: _builtins.int = ...,
+        min_tokens: _builtins.int = ...,
+        enough: _builtins.int = ...,
+        look_ahead: _builtins.int = ...,
+        branches: _builtins.int = ...,
+        strength: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["branches", b"branches", "enough", b"enough", "length_penalty", b"length_penalty", "look_ahead", b"look_ahead", "min_tokens", b"min_tokens", "no_repeat", b"no_repeat", "progress", b"progress", "prune", b"prune", "strength", b"strength", "tolerance", b"tolerance", "width", b"width"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Beam: _TypeAlias = Beam  # noqa: Y015
+
+@_typing.final
+class Literal(_message.Message):
+    """A phrase that a text shall hold, or shall not."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FORMS_FIELD_NUMBER: _builtins.int
+    EXCLUDE_FIELD_NUMBER: _builtins.int
+    exclude: _builtins.bool
+    """True: it shall not occur."""
+    @_builtins.property
+    def forms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Surface variants, at least one: the literal occurs where any of them
+        stands as whole words. ASCII letters match in either case.
+        """
+
+    def __init__(
+        self,
+        *,
+        forms: _abc.Iterable[_builtins.str] | None = ...,
+        exclude: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exclude", b"exclude", "forms", b"forms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Literal: _TypeAlias = Literal  # noqa: Y015
+
+@_typing.final
+class Clause(_message.Message):
+    """A disjunction of literals."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LITERALS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def literals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Literal]:
+        """At least one."""
+
+    def __init__(
+        self,
+        *,
+        literals: _abc.Iterable[Global___Literal] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["literals", b"literals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Clause: _TypeAlias = Clause  # noqa: Y015
 
 @_typing.final
 class Prompt(_message.Message):
@@ -98,19 +228,25 @@ class Prompt(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    CONSTRAINTS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Names the prompt within the request and seeds its samples."""
     text: _builtins.str
     """The prompt's text, template and chat markup already applied."""
+    @_builtins.property
+    def constraints(self) -> _containers.RepeatedCompositeFieldContainer[Global___Clause]:
+        """What follows shall satisfy every clause."""
+
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
         text: _builtins.str = ...,
+        constraints: _abc.Iterable[Global___Clause] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["constraints", b"constraints", "id", b"id", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -126,6 +262,7 @@ class Sample(_message.Message):
     TOKENS_FIELD_NUMBER: _builtins.int
     LOGPROB_FIELD_NUMBER: _builtins.int
     FINISHED_FIELD_NUMBER: _builtins.int
+    CLAUSES_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The text, without the end token, cut at the end of the first line."""
     tokens: _builtins.int
@@ -136,6 +273,10 @@ class Sample(_message.Message):
     """
     finished: _builtins.bool
     """True if the model ended the text itself; false if the limit cut it."""
+    @_builtins.property
+    def clauses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bool]:
+        """For each clause of the prompt's constraints whether the text satisfies it."""
+
     def __init__(
         self,
         *,
@@ -143,10 +284,11 @@ class Sample(_message.Message):
         tokens: _builtins.int = ...,
         logprob: _builtins.float = ...,
         finished: _builtins.bool = ...,
+        clauses: _abc.Iterable[_builtins.bool] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["finished", b"finished", "logprob", b"logprob", "text", b"text", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clauses", b"clauses", "finished", b"finished", "logprob", b"logprob", "text", b"text", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

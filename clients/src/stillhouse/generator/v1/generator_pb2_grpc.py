@@ -81,8 +81,9 @@ class GeneratorServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Generate(self, request, context):
-        """Samples continuations and streams one message per prompt, in order.
-        The same request to the same model gives the same samples.
+        """Samples continuations, or with decoding.beam searches for the best ones,
+        and streams one message per prompt, in order. The same request to the
+        same model gives the same samples.
 
         OK; INVALID_ARGUMENT + BadRequest; FAILED_PRECONDITION (another model
         than the one asked for is loaded); RESOURCE_EXHAUSTED + RetryInfo.

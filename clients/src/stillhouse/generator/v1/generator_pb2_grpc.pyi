@@ -51,8 +51,9 @@ class GeneratorServiceStub:
     this server's model is frozen).
     """
     Generate: _grpc.UnaryStreamMultiCallable[_generator_pb2.GenerateRequest, _generator_pb2.GenerateResponse]
-    """Samples continuations and streams one message per prompt, in order.
-    The same request to the same model gives the same samples.
+    """Samples continuations, or with decoding.beam searches for the best ones,
+    and streams one message per prompt, in order. The same request to the
+    same model gives the same samples.
 
     OK; INVALID_ARGUMENT + BadRequest; FAILED_PRECONDITION (another model
     than the one asked for is loaded); RESOURCE_EXHAUSTED + RetryInfo.
@@ -81,8 +82,9 @@ class GeneratorServiceAsyncStub(GeneratorServiceStub):
     this server's model is frozen).
     """
     Generate: _aio.UnaryStreamMultiCallable[_generator_pb2.GenerateRequest, _generator_pb2.GenerateResponse]  # type: ignore[assignment]
-    """Samples continuations and streams one message per prompt, in order.
-    The same request to the same model gives the same samples.
+    """Samples continuations, or with decoding.beam searches for the best ones,
+    and streams one message per prompt, in order. The same request to the
+    same model gives the same samples.
 
     OK; INVALID_ARGUMENT + BadRequest; FAILED_PRECONDITION (another model
     than the one asked for is loaded); RESOURCE_EXHAUSTED + RetryInfo.
@@ -126,8 +128,9 @@ class GeneratorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _generator_pb2.GenerateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_generator_pb2.GenerateResponse], _abc.AsyncIterator[_generator_pb2.GenerateResponse]]:
-        """Samples continuations and streams one message per prompt, in order.
-        The same request to the same model gives the same samples.
+        """Samples continuations, or with decoding.beam searches for the best ones,
+        and streams one message per prompt, in order. The same request to the
+        same model gives the same samples.
 
         OK; INVALID_ARGUMENT + BadRequest; FAILED_PRECONDITION (another model
         than the one asked for is loaded); RESOURCE_EXHAUSTED + RetryInfo.
