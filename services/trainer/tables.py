@@ -36,6 +36,7 @@ VERDICTS = pa.schema(
         ("tokens", pa.int32()),
         ("logprob", pa.float64()),
         ("finished", pa.bool_()),
+        ("clauses", pa.list_(pa.bool_())),
         ("model_digest", pa.string()),
         ("temperature", pa.float64()),
         ("top_p", pa.float64()),
@@ -103,6 +104,7 @@ def verdict_row(origin: Origin, candidate: Candidate, verdict: Verdict) -> dict[
         "tokens": candidate.tokens,
         "logprob": candidate.logprob,
         "finished": candidate.finished,
+        "clauses": list(candidate.clauses),
         "model_digest": origin.model_digest,
         "temperature": origin.decoding.temperature,
         "top_p": origin.decoding.top_p,
@@ -135,6 +137,7 @@ def judged_from(table: pa.Table) -> tuple[list[Candidate], list[Verdict]]:
                 tokens=row["tokens"],
                 logprob=row["logprob"],
                 finished=row["finished"],
+                clauses=tuple(row["clauses"]),
             )
         )
         scores = dict(row["scores"])

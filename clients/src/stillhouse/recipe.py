@@ -98,6 +98,13 @@ class Generation(_Section):
         default=3,
         description="Batches given out before the verdicts of the earliest are back.",
     )
+    beam: int = Field(
+        default=0,
+        ge=0,
+        le=256,
+        description="Width of a beam that is searched for the best `samples` candidates "
+        "(NeuroLogic); 0 samples them.",
+    )
     max_new_tokens: PositiveInt = Field(default=48, description="Length limit of a candidate.")
     temperature: float = Field(default=0.9, ge=0, le=5, description="Softmax temperature.")
     top_p: float = Field(default=0.95, gt=0, le=1, description="Nucleus mass.")
@@ -214,6 +221,8 @@ class Recipe(_Section):
 
     @model_validator(mode="after")
     def _budget_covers_target(self) -> Recipe:
+        if 0 < self.generation.beam < self.generation.samples:
+            raise ValueError("generation.beam must be 0 or at least generation.samples")
         if self.generation.budget < self.generation.target:
             raise ValueError("generation.budget must not be below generation.target")
         return self

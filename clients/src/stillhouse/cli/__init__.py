@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from stillhouse.cli.corpus import corpus
+from stillhouse.cli.experiment import experiment
 from stillhouse.cli.index import index
 from stillhouse.cli.run import run
 from stillhouse.errors import StillhouseError
@@ -38,5 +39,5 @@ def main() -> None:
 
 
 # A new subcommand: its own file beside this one, and its name here.
-for command in (corpus, index, run):
+for command in (corpus, experiment, index, run):
     main.add_command(command)

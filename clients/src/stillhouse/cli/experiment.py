@@ -1,0 +1,89 @@
+"""`stillhouse experiment`: recipes compared on the same documents."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from stillhouse import corpus
+from stillhouse.filter.client import AsyncFilterClient
+from stillhouse.generator.client import AsyncGeneratorClient
+from stillhouse.local.prepare import Workspace, prepare_index, prepare_teacher
+from stillhouse.local.stack import StackConfig, running
+
+
+@click.group()
+def experiment() -> None:
+    """Compare recipes on the same documents."""
+
+
+@experiment.command()
+@click.argument("arms", type=click.Path(path_type=Path))
+@click.option(
+    "--documents", type=click.IntRange(min=1), default=100, show_default=True,
+    help="Documents that every arm writes about.",
+)  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The page to write.")
+@click.option(
+    "--workspace", type=click.Path(path_type=Path), default=Path(".stillhouse"),
+    show_default=True, help="Folder for converted models, indexes, logs and tables.",
+)  # fmt: skip
+def ladder(arms: Path, documents: int, out: Path, workspace: Path) -> None:
+    """Measure which share of candidates passes the filter, for each arm of the file ARMS."""
+    from services.experiments.arms import read_arms  # noqa: PLC0415  (services are optional)
+    from services.experiments.ladder import Bench, climb  # noqa: PLC0415
+    from services.experiments.ladder_report import markdown  # noqa: PLC0415
+    from services.trainer.files import write_text  # noqa: PLC0415
+    from services.trainer.keywords import Idf  # noqa: PLC0415
+
+    console = Console()
+    chosen = read_arms(arms)
+    recipe = chosen[0].recipe
+    space = Workspace(workspace.resolve())
+    teacher = prepare_teacher(recipe, space)
+    index = prepare_index(recipe, teacher, space, console.print)
+    training, _ = corpus.split(corpus.load(recipe.corpus), recipe.corpus.held_out, recipe.seed)
+    key = hashlib.sha256(f"{arms.read_text()}\0{documents}\0{teacher.digest}".encode())
+    folder = space.root / "experiments" / f"{arms.stem}-{key.hexdigest()[:12]}"
+    config = StackConfig(
+        teacher=teacher,
+        index_folder=index,
+        runs_folder=space.root / "runs",
+        models_folder=space.models,
+        logs_folder=space.logs / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f"),
+    )
+    with running(config) as stack:
+
+        async def work() -> None:
+            async with (
+                AsyncGeneratorClient(stack.targets["generator-1"], timeout=3600) as generator,
+                AsyncFilterClient(stack.targets["filter"], timeout=3600) as judge,
+            ):
+                bench = Bench(
+                    generator,
+                    judge,
+                    teacher,
+                    _spread(training, documents, recipe.seed),
+                    Idf(one.text for one in training),
+                    folder,
+                )
+                tables = await climb(bench, chosen, console.print)
+                write_text(out, markdown(chosen, tables, teacher))
+
+        asyncio.run(work())
+    console.print(f"written: {out}; tables in {folder}", highlight=False, soft_wrap=True)
+
+
+def _spread(
+    documents: list[corpus.SourceDocument], count: int, seed: int
+) -> list[corpus.SourceDocument]:
+    """`count` documents chosen by a hash of seed and id."""
+    ranked = sorted(
+        documents, key=lambda one: hashlib.sha256(f"{seed}\0{one.id}".encode()).digest()
+    )
+    return ranked[:count]

@@ -1,0 +1,1 @@
+"""Experiments: what changes when one thing of a recipe changes, measured on the same documents."""
