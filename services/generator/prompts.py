@@ -39,5 +39,4 @@ def encode(
 
 def first_line(text: str) -> str:
     """The first line with text in it, without the space around it."""
-    lines = text.strip().splitlines()
-    return lines[0].strip() if lines else ""
+    return text.strip().partition("\n")[0].strip()

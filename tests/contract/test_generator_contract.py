@@ -30,7 +30,15 @@ from stillhouse.errors import (
     Unavailable,
 )
 from stillhouse.generator.client import AsyncGeneratorClient
-from stillhouse.generator.types import Decoding, ModelPointer, Prompt, ScoreItem
+from stillhouse.generator.types import (
+    Beam,
+    Clause,
+    Decoding,
+    Literal,
+    ModelPointer,
+    Prompt,
+    ScoreItem,
+)
 from stillhouse.generator.v1 import generator_pb2, generator_pb2_grpc
 from stillhouse.generator.v1.generator_pb2_grpc import add_GeneratorServiceServicer_to_server
 from tests.support.serving import served
@@ -124,6 +132,32 @@ async def test_the_same_request_gives_the_same_samples_in_order(
     assert all(len(samples) == 2 for _, samples in one)
 
 
+async def test_constraints_are_met_and_told_of(
+    client: AsyncGeneratorClient, models: list[ModelPointer]
+) -> None:
+    await client.load_model(models[0])
+    clauses = (Clause((Literal(("heap",)),)), Clause((Literal(("the",), exclude=True),)))
+    prompts = [Prompt("a", "Return the", clauses), PROMPTS[1]]
+    for decoding in (
+        replace(DECODING, max_new_tokens=12, guidance=3.0),
+        replace(DECODING, max_new_tokens=12, beam=Beam(width=4)),
+    ):
+        answers = dict([answer async for answer in client.generate(prompts, decoding)])
+        assert [one.clauses for one in answers["a"]] == [(True, True)] * 2
+        assert all("heap" in one.text.lower() for one in answers["a"])
+        assert all(one.clauses == () for one in answers["b"])
+
+
+async def test_a_senseless_constraint_is_named(
+    client: AsyncGeneratorClient, models: list[ModelPointer]
+) -> None:
+    await client.load_model(models[0])
+    prompts = [PROMPTS[0], Prompt("b", "A", (Clause(()),))]
+    with pytest.raises(InvalidArgument, match=r"prompts\[1\]\.constraints\[0\]"):
+        async for _ in client.generate(prompts, DECODING):
+            pass
+
+
 async def test_another_model_than_asked_for_is_refused(
     client: AsyncGeneratorClient, models: list[ModelPointer]
 ) -> None:
@@ -144,6 +178,9 @@ async def test_another_model_than_asked_for_is_refused(
         (replace(DECODING, temperature=float("nan")), "decoding.temperature"),
         (replace(DECODING, top_p=0.0), "decoding.top_p"),
         (replace(DECODING, top_p=1.5), "decoding.top_p"),
+        (replace(DECODING, guidance=-1.0), "decoding.guidance"),
+        (replace(DECODING, beam=Beam(width=0)), "decoding.beam.width"),
+        (replace(DECODING, beam=Beam(strength=float("nan"))), "decoding.beam.strength"),
         (replace(DECODING, samples=9), "prompts"),
     ],
 )

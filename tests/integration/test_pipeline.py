@@ -22,7 +22,7 @@ from stillhouse import corpus
 from stillhouse.errors import Unavailable
 from stillhouse.generator.types import ModelPointer
 from stillhouse.local.stack import Stack, StackConfig, running
-from stillhouse.recipe import Recipe
+from stillhouse.recipe import Constraints, Recipe
 from stillhouse.trainer.client import TrainerClient
 from stillhouse.trainer.types import Run, RunState, Stage
 from tests.support.corpus import write_corpus
@@ -205,6 +205,23 @@ def test_another_seed_gives_other_candidates(
     other = finish(trainer, trainer.create_run(recipe.to_yaml(), "other-seed").id)
     shared = candidates(calm, 1) & candidates(other, 1)  # an empty text may be drawn twice
     assert len(shared) < len(candidates(calm, 1)) / 10
+
+
+def test_constraints_reach_the_candidates_and_the_verdicts(
+    trainer: TrainerClient, documents: Path, teacher: ModelPointer
+) -> None:
+    recipe = make_recipe(documents, teacher, target=16, budget=32)
+    constraints = Constraints(include=(("heap",), ("list", "lists")), exclude=("the",))
+    recipe = recipe.model_copy(update={"generations": 1, "constraints": constraints})
+    run = finish(trainer, trainer.create_run(recipe.to_yaml(), "constrained").id)
+    rows = pq.read_table(Path(run.folder) / "verdicts" / "gen-1.parquet").to_pylist()
+    assert run.progress[0].layers[0].name == "constraints"
+    assert all(len(row["clauses"]) == 3 for row in rows)
+    assert sum(all(row["clauses"]) for row in rows) > 0.8 * len(rows)
+    for row in rows:
+        violated = not all(row["clauses"])
+        assert (row["reason"] == "constraints.unmet") == violated
+        assert dict(row["scores"])["constraints.unmet"] == row["clauses"].count(False)
 
 
 def test_candidates_are_listed_with_their_verdicts(trainer: TrainerClient, calm: Run) -> None:
