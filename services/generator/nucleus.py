@@ -40,9 +40,19 @@ def draw(
     width = size if top_p == 1 else min(_PRESELECTED, size)
     values, ids = torch.topk(scaled, width, dim=-1)
     mass = (values - total).exp().double().cumsum(dim=-1)
-    if width < size and bool((mass[:, -1] < top_p).any()):
-        values, ids = torch.sort(scaled, dim=-1, descending=True)
-        mass = (values - total).exp().double().cumsum(dim=-1)
+    drawn = _invert(ids, mass, uniform, top_p)
+    flat = (mass[:, -1] < top_p).nonzero()[:, 0]  # rows whose nucleus is larger than that
+    if width < size and flat.numel():
+        values, ids = torch.sort(scaled[flat], dim=-1, descending=True)
+        mass = (values - total[flat]).exp().double().cumsum(dim=-1)
+        drawn[flat] = _invert(ids, mass, uniform[flat], top_p)
+    return drawn
+
+
+def _invert(
+    ids: torch.Tensor, mass: torch.Tensor, uniform: torch.Tensor, top_p: float
+) -> torch.Tensor:
+    """Where the cumulated mass (rows, n) of the nucleus passes its `uniform` share: (rows,)."""
     ends = (mass < top_p).sum(dim=-1, keepdim=True).clamp(max=mass.shape[-1] - 1)
     target = uniform.unsqueeze(-1) * mass.gather(-1, ends)
     chosen = torch.searchsorted(mass, target, right=True).clamp(max=ends)

@@ -48,6 +48,9 @@ def sample(
     return [texts[start : start + k] for start in range(0, len(texts), k)]
 
 
+_DROP_SHARE = 8  # finished rows are dropped when they are an eighth of those that are run
+
+
 class _Batch:
     """Rows being decoded; row i is sample i % k of prompt i // k."""
 
@@ -84,10 +87,13 @@ class _Batch:
         self._logprobs = [0.0] * rows
         self._finished = [False] * rows
         self._steps = 0
-        self.active = torch.arange(rows)  # rows of the whole batch that are still going on
+        self.active = torch.arange(rows)  # rows of the whole batch that are still run
 
     def step(self) -> None:
-        """Draw one token for every active row and run the model on those that go on."""
+        """Draw one token for every active row and run the model on them.
+
+        Rows that are finished are run a while longer; what they draw is not looked at.
+        """
         drawn = draw(
             self._guided(),
             self._uniforms[self.active, self._steps],
@@ -99,6 +105,8 @@ class _Batch:
         for row, token, logprob, end in zip(
             self.active.tolist(), drawn.tolist(), logprobs.tolist(), over.tolist(), strict=True
         ):
+            if self._finished[row]:
+                continue
             self._tokens[row].append(token)
             guide = self._guides[row // self._decoding.samples]
             if guide is not None:
@@ -110,11 +118,15 @@ class _Batch:
             self.active = self.active[:0]
             return
         going = torch.tensor([not self._finished[row] for row in self.active.tolist()])
-        if not bool(going.all()):
+        finished = int((~going).sum())
+        if finished == len(going):
+            self.active = self.active[:0]
+            return
+        # To drop a row is to copy the cache of all others: worth it for several at once.
+        if finished * _DROP_SHARE >= len(going):
             self._keep(going)
             drawn = drawn[going]
-        if self.active.numel():
-            self._forward(drawn)
+        self._forward(drawn)
 
     def _guided(self) -> torch.Tensor:
         """The logits, changed where a prompt has constraints."""
@@ -135,10 +147,9 @@ class _Batch:
 
     def _keep(self, going: torch.Tensor) -> None:
         self.active = self.active[going]
-        if self.active.numel():
-            self._mask = self._mask[going]
-            self._positions = self._positions[going]
-            self._cache.batch_select_indices(going.nonzero()[:, 0])
+        self._mask = self._mask[going]
+        self._positions = self._positions[going]
+        self._cache.batch_select_indices(going.nonzero()[:, 0])
 
     def _forward(self, tokens: torch.Tensor) -> None:
         self._mask = torch.cat([self._mask, self._mask.new_ones(len(tokens), 1)], dim=-1)

@@ -242,7 +242,7 @@ async def test_a_deadline_ends_the_call_and_the_work(
         stopped.set()
         raise Cancelled("the caller gave up")
 
-    monkeypatch.setattr(rpc, "sample", endless)
+    monkeypatch.setattr(rpc, "decode", endless)
     await holder.load(models[0])
     async with AsyncGeneratorClient(target, timeout=0.3) as hasty:
         with pytest.raises(DeadlineExceeded):
