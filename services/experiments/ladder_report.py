@@ -72,7 +72,7 @@ def _row(arm: Arm, table: pa.Table) -> str:
 
 def _layers(arms: Sequence[Arm], tables: Sequence[pa.Table]) -> list[str]:
     names: dict[str, None] = {}
-    for arm in arms:
+    for arm in sorted(arms, key=lambda arm: not arm.recipe.constraints.active):
         names.update(dict.fromkeys(layer.name for layer in cascade_of(arm.recipe).layers))
     lines = [f"| arm | {' | '.join(names)} |", f"| --- |{' ---: |' * len(names)}"]
     for arm, table in zip(arms, tables, strict=True):

@@ -23,7 +23,7 @@ from stillhouse.errors import InvalidArgument
 from stillhouse.generator.types import Clause, Literal
 
 _BITS = 63
-_CACHED = 64  # states whose effect on the whole vocabulary is kept; some 600 KB each
+_CACHED = 64  # states whose effect on the whole vocabulary is kept; some 800 KB each
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,16 @@ class _Needs:
         return not self.wanted and not self.avoided & ~seen
 
 
+@dataclass(frozen=True, slots=True)
+class _Effect:
+    """What each token (size,) does in a state: literals that occur on its way, and those
+    that occur besides if the text ends behind it.
+    """
+
+    bits: NDArray[np.uint64]
+    pending: NDArray[np.uint64]
+
+
 class Constraints:
     """Clauses over a vocabulary; shared by all texts that are written under them."""
 
@@ -73,8 +83,8 @@ class Constraints:
             )
             for clause in clauses
         ]
-        self._effects: OrderedDict[int, tuple[NDArray[np.int32], NDArray[np.uint64]]]
-        self._effects = OrderedDict()
+        self._effects: OrderedDict[int, _Effect] = OrderedDict()
+        self._undoing: OrderedDict[Standing, NDArray[np.bool_]] = OrderedDict()
         self._barred: OrderedDict[tuple[Standing, bool], NDArray[np.bool_]] = OrderedDict()
         self._continuations: dict[tuple[int, int], int | None] = {}
 
@@ -112,8 +122,16 @@ class Constraints:
 
         They go on with the last word of a wanted phrase and so make another word of it.
         """
-        states, bits = self._effect(standing.state)
-        seen = bits | np.uint64(standing.seen) | self._pending_of(states)
+        found = self._undoing.get(standing)
+        if found is None:
+            found = self._undoing[standing] = self._find_undoing(standing)
+            if len(self._undoing) > _CACHED:
+                self._undoing.popitem(last=False)
+        return found
+
+    def _find_undoing(self, standing: Standing) -> NDArray[np.bool_]:
+        effect = self._effect(standing.state)
+        seen = effect.bits | effect.pending | np.uint64(standing.seen)
         undoing = np.zeros(len(seen), bool)
         for needs, met in zip(self._needs, self.met(standing), strict=True):
             if met and needs.wanted:
@@ -121,12 +139,12 @@ class Constraints:
         return undoing
 
     def _find_barred(self, standing: Standing, last: bool) -> NDArray[np.bool_]:
-        states, bits = self._effect(standing.state)
-        seen = bits | np.uint64(standing.seen)
+        effect = self._effect(standing.state)
+        seen = effect.bits | np.uint64(standing.seen)
         over = self._vocabulary.breaks.copy()
         over[list(self._vocabulary.ends)] = True
         ending = np.flatnonzero(over | last)
-        seen[ending] |= self._pending_of(states[ending])
+        seen[ending] |= effect.pending[ending]
         barred = np.zeros(len(seen), bool) if standing.begun else self._vocabulary.breaks.copy()
         for needs in self._needs:
             true, lost = _truth(needs, seen)
@@ -176,8 +194,18 @@ class Constraints:
 
     @cached_property
     def longest(self) -> int:
-        """Tokens that all clauses together take at most, spelled one after the other."""
-        return sum(self._lengths)
+        """Tokens that a wanted form of every clause takes at most."""
+        return sum(
+            max(
+                (
+                    length
+                    for length, pattern in zip(self._lengths, self._patterns, strict=True)
+                    if needs.wanted & 1 << pattern.bit
+                ),
+                default=0,
+            )
+            for needs in self._needs
+        )
 
     def phrases(self, standing: Standing) -> list[tuple[int, ...]]:
         """Token sequences of the wanted forms of clauses that are not yet true."""
@@ -233,21 +261,21 @@ class Constraints:
         seen = standing.seen | self._automaton.pending(standing.state)
         return _or(needs.wanted for needs in self._needs if not needs.true(seen))
 
-    def _pending_of(self, states: NDArray[np.int32]) -> NDArray[np.uint64]:
-        distinct, where = np.unique(states, return_inverse=True)
-        pending = [self._automaton.pending(state) for state in distinct.tolist()]
-        return np.array(pending, np.uint64)[where]
-
-    def _effect(self, state: int) -> tuple[NDArray[np.int32], NDArray[np.uint64]]:
+    def _effect(self, state: int) -> _Effect:
         effect = self._effects.get(state)
         if effect is None:
-            vocabulary = self._vocabulary
-            effect = self._automaton.advance_all(state, vocabulary.pieces, vocabulary.lengths)
-            self._effects[state] = effect
+            effect = self._effects[state] = self._find_effect(state)
             if len(self._effects) > _CACHED:
                 self._effects.popitem(last=False)
         self._effects.move_to_end(state)
         return effect
+
+    def _find_effect(self, state: int) -> _Effect:
+        vocabulary = self._vocabulary
+        states, bits = self._automaton.advance_all(state, vocabulary.pieces, vocabulary.lengths)
+        distinct, where = np.unique(states, return_inverse=True)
+        pending = [self._automaton.pending(one) for one in distinct.tolist()]
+        return _Effect(bits, np.array(pending, np.uint64)[where])
 
 
 def _truth(needs: _Needs, seen: NDArray[np.uint64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
