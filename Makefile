@@ -7,7 +7,7 @@ NATIVE_SOURCES := $(shell find native/include native/src native/python -name '*.
 PROTOS := find protos -name '*.proto'
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint proto proto-check native-test native-asan
+.PHONY: help install demo test bench-generate lint proto proto-check native-test native-asan
 
 help:            ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## */\t/' | expand -t 16
@@ -28,6 +28,9 @@ demo: install    ## Run recipes/demo.yaml: two generations in under 15 minutes
 
 test: install    ## Run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+
+bench-generate: install  ## Sampling and scoring against transformers' own ways
+	OMP_WAIT_POLICY=passive $(BIN)/python -m bench.generate.bench
 
 lint: install    ## Ruff and mypy
 	$(BIN)/ruff check

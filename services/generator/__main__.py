@@ -45,7 +45,7 @@ async def _work(settings: GeneratorSettings, holder: ModelHolder, server: Server
             js,
             stream=PROMPTS,
             consumer=GENERATORS,
-            handle=PromptHandler(holder, publisher),
+            handle=PromptHandler(holder, publisher, settings.memory_mib * 2**20),
             dead=DeadLetterBox(publisher),
             ack_wait=settings.ack_wait,
         ).run()

@@ -25,8 +25,10 @@ log = logging.getLogger(__name__)
 class PromptHandler:
     """Decodes one prompt batch by the model it names and publishes its candidates."""
 
-    def __init__(self, holder: ModelHolder, publisher: Publisher) -> None:
+    def __init__(self, holder: ModelHolder, publisher: Publisher, budget: int) -> None:
+        """`budget`: bytes for the caches and logits of a batch."""
         self._holder = holder
+        self._budget = budget
         self._publisher = publisher
 
     async def __call__(self, payload: bytes) -> None:
@@ -54,7 +56,8 @@ class PromptHandler:
         decoding = decoding_from_proto(batch.decoding)
         prompts = [_prompt(entry) for entry in batch.documents]
         groups = await self._holder.use(
-            loaded, lambda model, cancelled: decode(model, prompts, decoding, cancelled)
+            loaded,
+            lambda model, cancelled: decode(model, prompts, decoding, cancelled, self._budget),
         )
         result = events_pb2.CandidateBatch(
             key=batch.key, model_digest=loaded.pointer.digest, cascade=batch.cascade

@@ -37,6 +37,14 @@ def encode(
     return {name: encoded[name] for name in ("input_ids", "attention_mask")}
 
 
+def token_counts(loaded: LoadedModel, prompts: Sequence[Prompt]) -> list[int]:
+    """The number of tokens of each prompt."""
+    if not prompts:
+        return []
+    texts = [prompt.text for prompt in prompts]
+    return [len(ids) for ids in loaded.tokenizer(texts, add_special_tokens=False)["input_ids"]]
+
+
 def first_line(text: str) -> str:
     """The first line with text in it, without the space around it."""
     return text.strip().partition("\n")[0].strip()

@@ -56,9 +56,10 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
         rows = max(decoding.samples, decoding.beam.width if decoding.beam else 0)
         _check_limit("prompts", len(prompts) * rows, self._settings.max_samples)
         _check_distinct([prompt.id for prompt in prompts])
+        budget = self._settings.memory_mib * 2**20
         loaded = self._holder.require(request.model_digest)
         groups = await self._holder.use(
-            loaded, lambda model, cancelled: decode(model, prompts, decoding, cancelled)
+            loaded, lambda model, cancelled: decode(model, prompts, decoding, cancelled, budget)
         )
         for prompt, samples in zip(prompts, groups, strict=True):
             yield generator_pb2.GenerateResponse(

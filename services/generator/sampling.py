@@ -11,12 +11,13 @@ from collections.abc import Callable, Sequence
 import torch
 from transformers import DynamicCache
 
-from services.checkpoints.load import LoadedModel, end_tokens
+from services.checkpoints.load import LoadedModel
 from services.generator.cache import spread
 from services.generator.constraints.guide import Guide
 from services.generator.constraints.occurrence import satisfied
+from services.generator.memory import DEFAULT_BUDGET, footprint, passes
 from services.generator.nucleus import draw, uniforms
-from services.generator.prompts import encode, first_line
+from services.generator.prompts import encode, first_line, token_counts
 from stillhouse.errors import Cancelled
 from stillhouse.generator.types import Decoding, Prompt, Sample
 
@@ -27,37 +28,49 @@ def sample(
     prompts: Sequence[Prompt],
     decoding: Decoding,
     cancelled: Callable[[], bool] = lambda: False,
+    budget: int = DEFAULT_BUDGET,
 ) -> list[list[Sample]]:
     """`decoding.samples` continuations for each prompt, in their order.
 
     A continuation ends at an end token, at the first line break after its first
     word, or at the length limit. Where a prompt has constraints, tokens that would
     violate them have no chance, and those that go towards them a better one; each
-    sample tells which of them it satisfies. InvalidArgument if a prompt does not fit
-    the model's context.
+    sample tells which of them it satisfies. What does not fit into `budget` bytes at
+    once is decoded in several passes. InvalidArgument if a prompt does not fit the
+    model's context or the budget.
     """
-    if not prompts:
-        return []
-    batch = _Batch(loaded, prompts, decoding)
-    while batch.active.numel():
-        if cancelled():
-            raise Cancelled("the caller gave up")
-        batch.step()
-    texts = batch.samples()
-    k = decoding.samples
-    return [texts[start : start + k] for start in range(0, len(texts), k)]
+    groups: list[list[Sample]] = [[] for _ in prompts]
+    lengths = token_counts(loaded, prompts)
+    each = footprint(loaded.model.config)
+    for one in passes(lengths, decoding.samples, decoding.max_new_tokens, each, budget):
+        indexes = range(one.start, one.stop)
+        batch = _Batch(loaded, prompts[one.first : one.last], decoding, indexes)
+        while batch.active.numel():
+            if cancelled():
+                raise Cancelled("the caller gave up")
+            batch.step()
+        for place, text in enumerate(batch.samples()):
+            groups[one.first + place // len(indexes)].append(text)
+    return groups
 
 
 _DROP_SHARE = 8  # finished rows are dropped when they are an eighth of those that are run
 
 
 class _Batch:
-    """Rows being decoded; row i is sample i % k of prompt i // k."""
+    """Rows being decoded; row i is sample indexes[i % k] of prompt i // k, k = len(indexes)."""
 
-    def __init__(self, loaded: LoadedModel, prompts: Sequence[Prompt], decoding: Decoding) -> None:
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        prompts: Sequence[Prompt],
+        decoding: Decoding,
+        indexes: Sequence[int],
+    ) -> None:
         self._loaded = loaded
         self._decoding = decoding
-        k, rows = decoding.samples, len(prompts) * decoding.samples
+        self._each = k = len(indexes)
+        rows = len(prompts) * k
         encoded = encode(loaded, prompts, decoding.max_new_tokens)
         self._mask = encoded["attention_mask"].repeat_interleave(k, dim=0)
         self._positions = self._mask.sum(dim=-1)
@@ -74,10 +87,10 @@ class _Batch:
             [
                 uniforms(decoding.seed, prompt.id, index, decoding.max_new_tokens)
                 for prompt in prompts
-                for index in range(k)
+                for index in indexes
             ]
         )
-        self._ends = torch.tensor(sorted(end_tokens(loaded.model, loaded.tokenizer)))
+        self._ends = torch.tensor(sorted(loaded.vocabulary.ends))
         self._guides = [
             Guide(prompt.constraints, loaded.vocabulary, decoding) if prompt.constraints else None
             for prompt in prompts
@@ -108,7 +121,7 @@ class _Batch:
             if self._finished[row]:
                 continue
             self._tokens[row].append(token)
-            guide = self._guides[row // self._decoding.samples]
+            guide = self._guides[row // self._each]
             if guide is not None:
                 guide.advance(row, token)
             self._logprobs[row] += logprob
@@ -134,7 +147,7 @@ class _Batch:
             return self._logits
         logits = self._logits.clone()
         for place, row in enumerate(self.active.tolist()):
-            guide = self._guides[row // self._decoding.samples]
+            guide = self._guides[row // self._each]
             if guide is not None:
                 guide.steer(row, logits[place], self._steps)
         return logits
@@ -167,7 +180,7 @@ class _Batch:
         return [self._sample(row, first_line(text)) for row, text in enumerate(texts)]
 
     def _sample(self, row: int, text: str) -> Sample:
-        constraints = self._prompts[row // self._decoding.samples].constraints
+        constraints = self._prompts[row // self._each].constraints
         return Sample(
             text,
             len(self._tokens[row]),

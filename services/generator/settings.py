@@ -20,6 +20,12 @@ class GeneratorSettings(QueueSettings):
     )
     model_digest: str = Field(default="", description="SHA-256 that the folder must have.")
     threads: int = Field(default=0, ge=0, description="CPU threads; 0 lets torch decide.")
+    memory_mib: int = Field(
+        default=2048,
+        gt=0,
+        description="Memory for the caches and logits of a batch, in MiB, beside the model's own; "
+        "a batch that needs more is decoded in several passes.",
+    )
     max_waiting: int = Field(
         default=64, gt=0, description="Calls that may wait for the model; more are refused."
     )

@@ -86,6 +86,7 @@ class Constraints:
         self._effects: OrderedDict[int, _Effect] = OrderedDict()
         self._undoing: OrderedDict[Standing, NDArray[np.bool_]] = OrderedDict()
         self._barred: OrderedDict[tuple[Standing, bool], NDArray[np.bool_]] = OrderedDict()
+        self._beginnings: dict[int, tuple[int, int]] = {}
         self._continuations: dict[tuple[int, int], int | None] = {}
 
     def holds(self, text: str) -> tuple[bool, ...]:
@@ -230,7 +231,9 @@ class Constraints:
         wanted = [i for i, one in enumerate(self._patterns) if unmet & 1 << one.bit]
         if not wanted:
             return None
-        return self._spelled[min(wanted, key=lambda i: self._lengths[i])][0]
+        pattern = min(wanted, key=lambda i: self._lengths[i])
+        behind_space, bare = self._begins(pattern)
+        return bare if self._automaton.at_boundary(standing.state) else behind_space
 
     @cached_property
     def _spelled(self) -> list[tuple[int, ...]]:
@@ -242,9 +245,12 @@ class Constraints:
     def _lengths(self) -> list[int]:
         return [len(tokens) for tokens in self._spelled]
 
-    def _begins(self, pattern: int) -> list[int]:
-        bare = self._vocabulary.encode(self._patterns[pattern].phrase.decode())
-        return [self._spelled[pattern][0], bare[0]]
+    def _begins(self, pattern: int) -> tuple[int, int]:
+        """The first token of a form behind a space, and at the beginning of a word."""
+        if pattern not in self._beginnings:
+            bare = self._vocabulary.encode(self._patterns[pattern].phrase.decode())
+            self._beginnings[pattern] = (self._spelled[pattern][0], bare[0])
+        return self._beginnings[pattern]
 
     def _continuation(self, pattern: int, matched: int) -> int:
         """The first token of the rest of a phrase; -1 where nothing is left."""

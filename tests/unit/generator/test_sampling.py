@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
 import torch
 
 from services.checkpoints.load import LoadedModel
+from services.generator.constraints.occurrence import satisfied
 from services.generator.nucleus import draw, uniforms
 from services.generator.sampling import sample
 from stillhouse.errors import Cancelled, InvalidArgument
@@ -137,3 +139,32 @@ def test_what_cannot_be_met_is_told(tiny: LoadedModel) -> None:
     clauses = (Clause((Literal(("argument parser for all of them",)),)),)
     one = sample(tiny, [Prompt("a", "Return", clauses)], Decoding(1, 3, seed=1, guidance=2.0))
     assert one[0][0].clauses == (False,)
+
+
+WORDS = ["heap", "array", "list", "sort", "parser", "argument", "option", "help", "text", "key"]
+
+
+def test_two_hundred_keyword_sets_are_met_or_told_of(tiny: LoadedModel) -> None:
+    draws = random.Random(1)
+    prompts = []
+    for number in range(200):
+        words = draws.sample(WORDS, 3)
+        clauses = (
+            Clause((Literal((words[0], words[0] + "s")),)),
+            Clause((Literal((words[1],)), Literal((words[2],), exclude=True))),
+        )
+        prompts.append(Prompt(str(number), "Return the", clauses))
+    decoding = Decoding(samples=1, max_new_tokens=24, seed=2, guidance=3.0)
+    groups = sample(tiny, prompts, decoding)
+    for prompt, (one,) in zip(prompts, groups, strict=True):
+        assert one.clauses == satisfied(prompt.constraints, one.text)
+    assert sum(all(one.clauses) for (one,) in groups) >= 195
+
+
+def test_avoided_phrases_never_appear(tiny: LoadedModel) -> None:
+    """However the model spells them: the first letters of its words are forbidden words."""
+    avoided = Clause((Literal(("a", "he", "the", "is", "s", "-", "é"), exclude=True),))
+    prompts = [Prompt(str(number), "Return the", (avoided,)) for number in range(16)]
+    for limit in (1, 6, 30):
+        groups = sample(tiny, prompts, Decoding(samples=4, max_new_tokens=limit, seed=4))
+        assert all(one.clauses == (True,) for group in groups for one in group)
