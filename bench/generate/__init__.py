@@ -1,0 +1,1 @@
+"""Sampling and scoring against what transformers offers."""
