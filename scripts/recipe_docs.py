@@ -47,7 +47,7 @@ def _row(key: str, field: FieldInfo) -> str:
 def _default(field: FieldInfo) -> str:
     value = field.default
     if isinstance(value, tuple):
-        return ", ".join(f"`{one.name}`" for one in value)
+        return ", ".join(f"`{getattr(one, 'name', one)}`" for one in value) or "none"
     return f"`{value!r}`".replace("\n", "\\n")
 
 

@@ -56,6 +56,6 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_the_shipped_ladder_is_valid() -> None:
-    arms = read_arms(Path(__file__).parents[3] / "recipes" / "ladder.yaml")
+    arms = read_arms(Path(__file__).parents[3] / "recipes" / "experiments" / "ladder.yaml")
     assert len(arms) >= 3
     assert not arms[0].recipe.constraints.active
