@@ -67,6 +67,7 @@ def verdict_batch(
         verdicts=[convert.verdict_to_proto(verdict) for verdict in evaluation.verdicts],
         generate_seconds=batch.generate_seconds,
         filter_seconds=seconds,
+        layers=map(convert.stats_to_proto, evaluation.layers),
     )
 
 

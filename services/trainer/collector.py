@@ -25,13 +25,14 @@ from services.trainer.buffer import TrainingBuffer
 from services.trainer.files import RunFolder, read_table, write_table
 from services.trainer.prompts import Plan
 from services.trainer.schedule import Schedule
-from services.trainer.tables import Origin
+from services.trainer.tables import Costs, Origin
 from stillhouse.errors import FailedPrecondition
 from stillhouse.events.v1 import events_pb2
 from stillhouse.filter.convert import (
     candidate_from_proto,
     cascade_to_proto,
     document_to_proto,
+    stats_from_proto,
     verdict_from_proto,
 )
 from stillhouse.filter.types import Cascade, Document
@@ -157,7 +158,8 @@ class Collector:
         )
         candidates = [candidate_from_proto(one) for one in batch.candidates]
         verdicts = [verdict_from_proto(one) for one in batch.verdicts]
-        write_table(part, tables.verdicts_table(origin, candidates, verdicts))
+        costs = Costs(batch.generate_seconds, tuple(map(stats_from_proto, batch.layers)))
+        write_table(part, tables.verdicts_table(origin, candidates, verdicts, costs))
 
     async def _last_dead(self) -> int:
         try:

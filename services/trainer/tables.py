@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from services.trainer.buffer import Judged
 from stillhouse.corpus import SourceDocument
-from stillhouse.filter.types import Candidate, Verdict
+from stillhouse.filter.types import Candidate, LayerStats, Verdict
 from stillhouse.generator.types import Decoding
 from stillhouse.trainer.types import JudgedCandidate
 
@@ -45,6 +45,7 @@ VERDICTS = pa.schema(
         ("layer", pa.string()),
         ("reason", pa.string()),
         ("scores", _SCORES),
+        ("seconds", _SCORES),
     ]
 )
 
@@ -55,7 +56,7 @@ DATASET = pa.schema(
         *[
             field
             for field in VERDICTS
-            if field.name not in {"text", "accepted", "layer", "reason", "batch"}
+            if field.name not in {"text", "accepted", "layer", "reason", "batch", "seconds"}
         ],
     ]
 )
@@ -70,6 +71,23 @@ class Origin:
     batch: int
     model_digest: str
     decoding: Decoding
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Seconds that a batch took: to generate, and in each layer of its cascade."""
+
+    generate: float = 0.0
+    layers: tuple[LayerStats, ...] = ()
+
+    def share(self, verdict: Verdict, candidates: int) -> dict[str, float]:
+        """What one candidate took: its part of each step that it reached."""
+        seconds = {"generate": self.generate / candidates}
+        for layer in self.layers:
+            seconds[layer.name] = layer.seconds / max(1, layer.seen)
+            if layer.name == verdict.layer:
+                break
+        return seconds
 
 
 def documents_table(
@@ -91,7 +109,9 @@ def documents_from(table: pa.Table) -> tuple[list[SourceDocument], list[SourceDo
     return training, held_out
 
 
-def verdict_row(origin: Origin, candidate: Candidate, verdict: Verdict) -> dict[str, object]:
+def verdict_row(
+    origin: Origin, candidate: Candidate, verdict: Verdict, seconds: Mapping[str, float]
+) -> dict[str, object]:
     """One row of VERDICTS."""
     return {
         "id": candidate.id,
@@ -113,15 +133,27 @@ def verdict_row(origin: Origin, candidate: Candidate, verdict: Verdict) -> dict[
         "layer": verdict.layer,
         "reason": verdict.reason,
         "scores": list(verdict.scores.items()),
+        "seconds": list(seconds.items()),
     }
 
 
 def verdicts_table(
-    origin: Origin, candidates: Sequence[Candidate], verdicts: Sequence[Verdict]
+    origin: Origin,
+    candidates: Sequence[Candidate],
+    verdicts: Sequence[Verdict],
+    costs: Costs = Costs(),
 ) -> pa.Table:
     """The verdicts of one batch."""
-    rows = [verdict_row(origin, c, v) for c, v in zip(candidates, verdicts, strict=True)]
+    rows = [
+        verdict_row(origin, candidate, verdict, costs.share(verdict, len(candidates)))
+        for candidate, verdict in zip(candidates, verdicts, strict=True)
+    ]
     return pa.Table.from_pylist(rows, schema=VERDICTS)
+
+
+def verdicts_from_rows(rows: Iterable[Mapping[str, object]]) -> pa.Table:
+    """A VERDICTS table of rows as `to_pylist` gives them."""
+    return pa.Table.from_pylist(list(rows), schema=VERDICTS)
 
 
 def judged_from(table: pa.Table) -> tuple[list[Candidate], list[Verdict]]:
@@ -137,7 +169,7 @@ def judged_from(table: pa.Table) -> tuple[list[Candidate], list[Verdict]]:
                 tokens=row["tokens"],
                 logprob=row["logprob"],
                 finished=row["finished"],
-                clauses=tuple(row["clauses"]),
+                clauses=tuple(row.get("clauses") or ()),
             )
         )
         scores = dict(row["scores"])

@@ -100,3 +100,31 @@ def test_ctrl_c_stops_everything_and_resume_finishes_it(home: Path) -> None:
     assert "| teacher | " in (folder / "report.md").read_text()
     assert "## Generation 1" in (folder / "report.md").read_text()
     assert "Generation 1" in resumed.stdout
+
+
+def test_verdicts_can_be_read_and_judged_again(home: Path) -> None:
+    """On the run that the test before has left."""
+    (folder,) = [one for one in (home / "runs").iterdir() if (one / "report.md").exists()]
+
+    def told(*arguments: str) -> str:
+        command = [_COMMAND[0], *arguments]
+        done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    rows = pq.read_table(folder / "verdicts" / "gen-1.parquet").to_pylist()
+    shown = told("funnel", folder.name)
+    assert f"{len(rows)} candidates" in shown
+    assert all(dict(row["seconds"])["generate"] > 0 for row in rows)
+    rejected = told("inspect", folder.name, "--rejected", "--layer", "brevity", "--sample", "2")
+    assert 0 < rejected.count("brevity.too_") <= 2
+    again = told("rethreshold", folder.name, "--set", "diversity.keep=1", "--out", "tighter")
+    written = pq.read_table(home / "tighter" / "gen-1.parquet")
+    assert f"accepted {len(written)}, before" in again
+    per_source = written["source_id"].to_pylist()
+    assert len(per_source) < sum(row["accepted"] for row in rows)
+    wrong = subprocess.run(
+        [_COMMAND[0], "funnel", "nowhere"], cwd=home, capture_output=True, text=True, check=False
+    )
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("error: no run at")

@@ -104,6 +104,10 @@ class Layer(ABC, Generic[T]):
     """By which recipes name the layer; prefix of its scores and reasons."""
     scores: ClassVar[tuple[str, ...]]
     """What `measure` returns and `rule` reads, without the prefix."""
+    measuring: ClassVar[tuple[str, ...]] = ()
+    """Thresholds that `measure` uses too: stored scores hold for one value of them."""
+    relative: ClassVar[bool] = False
+    """Whether scores compare the candidates of a batch, so that they hold for one set of them."""
     Thresholds: ClassVar[type[Any]] = NoThresholds
     """A frozen dataclass of floats, each declared by `threshold`."""
 

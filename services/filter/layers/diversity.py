@@ -33,6 +33,7 @@ class Diversity(Layer[DiversityThresholds]):
 
     name = "diversity"
     scores = ("rank", "duplicate")
+    relative = True
     Thresholds = DiversityThresholds
 
     def measure_all(self, cases: Sequence[Case]) -> list[Scores]:

@@ -38,6 +38,7 @@ class Novelty(PairLayer[NoveltyThresholds]):
 
     name = "novelty"
     scores = ("run", "share", "verbatim")
+    measuring = ("run_words",)
     Thresholds = NoveltyThresholds
 
     def questions(self, pair: Pair) -> Questions:

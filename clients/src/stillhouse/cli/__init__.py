@@ -10,6 +10,7 @@ from stillhouse.cli.corpus import corpus
 from stillhouse.cli.experiment import experiment
 from stillhouse.cli.index import index
 from stillhouse.cli.run import run
+from stillhouse.cli.verdicts import funnel, inspect, rethreshold
 from stillhouse.errors import StillhouseError
 
 
@@ -39,5 +40,5 @@ def main() -> None:
 
 
 # A new subcommand: its own file beside this one, and its name here.
-for command in (corpus, experiment, index, run):
+for command in (corpus, experiment, funnel, index, inspect, rethreshold, run):
     main.add_command(command)

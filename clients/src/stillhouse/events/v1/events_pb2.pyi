@@ -203,6 +203,7 @@ class VerdictBatch(_message.Message):
     VERDICTS_FIELD_NUMBER: _builtins.int
     GENERATE_SECONDS_FIELD_NUMBER: _builtins.int
     FILTER_SECONDS_FIELD_NUMBER: _builtins.int
+    LAYERS_FIELD_NUMBER: _builtins.int
     model_digest: _builtins.str
     """Digest of the teacher that sampled."""
     generate_seconds: _builtins.float
@@ -221,6 +222,10 @@ class VerdictBatch(_message.Message):
     def verdicts(self) -> _containers.RepeatedCompositeFieldContainer[_filter_pb2.Verdict]:
         """One verdict per candidate, in their order."""
 
+    @_builtins.property
+    def layers(self) -> _containers.RepeatedCompositeFieldContainer[_filter_pb2.LayerStats]:
+        """What each layer cost and let through, in order of the cascade."""
+
     def __init__(
         self,
         *,
@@ -230,10 +235,11 @@ class VerdictBatch(_message.Message):
         verdicts: _abc.Iterable[_filter_pb2.Verdict] | None = ...,
         generate_seconds: _builtins.float = ...,
         filter_seconds: _builtins.float = ...,
+        layers: _abc.Iterable[_filter_pb2.LayerStats] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "filter_seconds", b"filter_seconds", "generate_seconds", b"generate_seconds", "key", b"key", "model_digest", b"model_digest", "verdicts", b"verdicts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "filter_seconds", b"filter_seconds", "generate_seconds", b"generate_seconds", "key", b"key", "layers", b"layers", "model_digest", b"model_digest", "verdicts", b"verdicts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
