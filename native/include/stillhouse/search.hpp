@@ -15,17 +15,12 @@
 #include <cstring>
 #include <span>
 
+#include "stillhouse/bigrams.hpp"
 #include "stillhouse/errors.hpp"
+#include "stillhouse/range.hpp"
+#include "stillhouse/stop.hpp"
 
 namespace stillhouse {
-
-// Ranks [lo, hi) of the suffixes that start with a query; empty if lo == hi.
-struct Range {
-    std::uint64_t lo = 0;
-    std::uint64_t hi = 0;
-
-    std::uint64_t count() const { return hi - lo; }
-};
 
 // The arrays of a segment. Symbol is uint16 or uint32; 0 ends a document.
 template <class Symbol>
@@ -33,6 +28,10 @@ struct SuffixArray {
     std::span<const Symbol> text;             // T + D symbols in [0, K]
     std::span<const std::uint32_t> suffixes;  // T positions in text, in suffix order
     std::span<const std::uint32_t> buckets;   // K + 2 ranks: [s, s + 1) starts with symbol s
+    const Bigrams* bigrams = nullptr;         // ranks by the first two symbols, if there is a table
+
+    Range bucket(Symbol symbol) const { return {buckets[symbol], buckets[symbol + std::size_t{1}]}; }
+    Range all() const { return {0, suffixes.size()}; }
 
     // Where the suffix of a rank in [0, T) starts. Never trusts the file: throws
     // FormatError if the position is outside the text.
@@ -41,6 +40,15 @@ struct SuffixArray {
         if (at >= text.size()) [[unlikely]]
             throw FormatError("suffixes: a position beyond the text; the index is corrupt, run verify()");
         return at;
+    }
+
+    // The symbol `depth` after the start of a rank's suffix, which is at least that
+    // long: 0 if the document ends there.
+    Symbol symbol_at(std::uint64_t rank, std::size_t depth) const { return symbol_behind(position(rank), depth); }
+    Symbol symbol_behind(std::size_t at, std::size_t depth) const {
+        if (depth >= text.size() - at) [[unlikely]]
+            throw FormatError("text: does not end with a document end; the index is corrupt, run verify()");
+        return text[at + depth];
     }
 };
 
@@ -78,13 +86,26 @@ class Search {
             finish({0, array.suffixes.size()}, 0);
             return;
         }
-        const std::size_t first = query_[0];
-        bucket_ = {array.buckets[first], array.buckets[first + 1]};
+        bucket_ = array.bucket(query_[0]);
         if (bucket_.count() == 0 || length_ == 1) {
             finish(bucket_, bucket_.count() == 0 ? 0 : 1);
             return;
         }
-        // All suffixes of the bucket share the first symbol.
+        if (array.bigrams) {
+            const Range range = array.bigrams->find(query_[0], query_[1]);
+            if (range.count() == 0) {
+                finish(goal_ == Goal::whole ? Range{} : bucket_, 1);
+                return;
+            }
+            if (length_ == 2) {
+                finish(range, 2);
+                return;
+            }
+            bucket_ = range;
+            base_ = 2;
+        }
+        // All suffixes of the bucket share the first base_ symbols.
+        known_ = shared_below_ = shared_above_ = shared_top_ = base_;
         lo_ = bucket_.lo;
         hi_ = top_ = bucket_.hi;
         phase_ = Phase::descend;
@@ -157,20 +178,20 @@ class Search {
     }
 
     // The query's place is lo_; shared_below_ and shared_above_ belong to the two
-    // suffixes around it, or are 1 where the bucket ends.
+    // suffixes around it, or are base_ where the bucket ends.
     void land() {
         matched_ = std::max(shared_below_, shared_above_);
         if (goal_ == Goal::whole && shared_above_ < length_) return finish({0, 0}, matched_);
-        if (matched_ == 1) return finish(bucket_, 1);
+        if (matched_ == base_) return finish(bucket_, base_);
         result_ = {lo_, lo_};
         if (shared_above_ == length_) {
             // Nothing below starts with the whole query; above, the end is known to
             // lie behind the highest match and not behind top_.
             start_widening(Phase::right, highest_, top_, shared_top_, false);
         } else if (shared_below_ == matched_) {
-            start_widening(Phase::left, lo_ - 1, bucket_.lo - 1, 1, true);
+            start_widening(Phase::left, lo_ - 1, bucket_.lo - 1, base_, true);
         } else {
-            start_widening(Phase::right, lo_, bucket_.hi, 1, true);
+            start_widening(Phase::right, lo_, bucket_.hi, base_, true);
         }
     }
 
@@ -214,13 +235,14 @@ class Search {
         }
         result_.lo = inner_;
         if (shared_above_ == matched_)
-            start_widening(Phase::right, lo_, bucket_.hi, 1, true);
+            start_widening(Phase::right, lo_, bucket_.hi, base_, true);
         else
             phase_ = Phase::done;
     }
 
     const Symbol* query_ = nullptr;
     std::size_t length_ = 0;
+    std::size_t base_ = 1;  // symbols that all suffixes of bucket_ share with the query
     std::uint64_t rank_ = 0;
     std::size_t known_ = 1;
     std::uint64_t lo_ = 0;
@@ -253,8 +275,9 @@ Search<Symbol> run(const SuffixArray<Symbol>& array, std::span<const Symbol> que
 //   next(search) -> bool   stores the next search, or returns false at the end
 //   finish(slot, search)   takes a result; `slot` counts the searches from 0 in
 //                          the order of next, results come in any order
+//   stop                   checked on the way, if there is one
 template <class Symbol, class Next, class Finish>
-void run_interleaved(const SuffixArray<Symbol>& array, Next next, Finish finish) {
+void run_interleaved(const SuffixArray<Symbol>& array, const Stop* stop, Next next, Finish finish) {
     struct Lane {
         Search<Symbol> search;
         std::size_t slot = 0;
@@ -270,6 +293,7 @@ void run_interleaved(const SuffixArray<Symbol>& array, Next next, Finish finish)
     // Gives the lane a search that needs probing; false when there is none left.
     const auto refill = [&](Lane& lane) {
         while (next(lane.search)) {
+            if ((slots & 1023) == 0 && stop) stop->check();
             lane.slot = slots++;
             if (!lane.search.done()) {
                 fetch_suffix(lane);
@@ -280,9 +304,11 @@ void run_interleaved(const SuffixArray<Symbol>& array, Next next, Finish finish)
         return false;
     };
 
+    Pacer pacer(stop, 32);
     std::size_t active = 0;
     while (active < lanes.size() && refill(lanes[active])) ++active;
     while (active > 0) {
+        pacer.step();
         for (std::size_t i = 0; i < active; ++i) {
             Lane& lane = lanes[i];
             lane.at = array.position(lane.search.rank());
