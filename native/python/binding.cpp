@@ -185,9 +185,9 @@ void build(const py::object& tokens, const py::object& doc_offsets, const std::s
 // What Python holds: closing drops this reference, running calls keep their own.
 class Handle {
   public:
-    Handle(const std::string& directory, bool preload) {
+    Handle(const std::string& directory, bool preload, const std::string& tokenizer_sha256) {
         const py::gil_scoped_release release;
-        index_ = stillhouse::Index::open(directory, {preload});
+        index_ = stillhouse::Index::open(directory, {preload, tokenizer_sha256});
     }
 
     void close() {
@@ -598,11 +598,11 @@ PYBIND11_MODULE(_core, module) {
     module.attr("END") = stillhouse::end_of_document;
     module.def("available_threads", &stillhouse::available_threads);
     py::class_<StopHandle>(module, "Stop")
-        .def(py::init<std::optional<double>>())
+        .def(py::init<std::optional<double>>(), py::arg("timeout") = py::none())
         .def("cancel", &StopHandle::cancel)
         .def_property_readonly("stopped", &StopHandle::stopped);
     py::class_<Handle>(module, "Index")
-        .def(py::init<const std::string&, bool>())
+        .def(py::init<const std::string&, bool, const std::string&>())
         .def("close", &Handle::close)
         .def_property_readonly("closed", &Handle::closed)
         .def_property_readonly("tokens", &property<&Index::tokens>)

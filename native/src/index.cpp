@@ -126,6 +126,10 @@ std::shared_ptr<const Index> Index::open(const std::filesystem::path& directory,
     const std::string json = read_manifest(directory);
     const std::string path = (directory / manifest_name).string();
     Manifest manifest = Manifest::from_json(json, path);
+    const auto or_none = [](const std::string& sha) { return sha.empty() ? "none" : sha; };
+    if (!options.tokenizer_sha256.empty() && manifest.tokenizer_sha256 != options.tokenizer_sha256)
+        throw FormatError(path + ": was built with tokenizer " + or_none(manifest.tokenizer_sha256) + ", not " +
+                          options.tokenizer_sha256 + "; open the index of your tokenizer, or build one");
     if (manifest.segments.size() != 1)
         throw FormatError(path + ": lists " + std::to_string(manifest.segments.size()) +
                           " segments; this engine reads one; upgrade stillhouse-native");

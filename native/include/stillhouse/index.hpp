@@ -17,7 +17,8 @@
 namespace stillhouse {
 
 struct OpenOptions {
-    bool preload = false;  // read the files into memory instead of mapping them
+    bool preload = false;            // read the files into memory instead of mapping them
+    std::string tokenizer_sha256{};  // refuse an index of another tokenizer; "" takes any
 };
 
 // A place in the corpus.

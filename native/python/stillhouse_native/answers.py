@@ -28,7 +28,7 @@ class Probability(NamedTuple):
     """
 
     probability: float
-    count: int
+    count: int  # type: ignore[assignment]
     context_count: int
     suffix_length: int
     sparse: bool
@@ -38,7 +38,7 @@ class Probabilities(NamedTuple):
     """``Probability`` of many, field by field."""
 
     probability: npt.NDArray[np.float64]
-    count: npt.NDArray[np.uint64]
+    count: npt.NDArray[np.uint64]  # type: ignore[assignment]
     context_count: npt.NDArray[np.uint64]
     suffix_length: npt.NDArray[np.uint32]
     sparse: npt.NDArray[np.bool_]
@@ -73,6 +73,6 @@ class Span(NamedTuple):
 
     start: int
     stop: int
-    count: int
+    count: int  # type: ignore[assignment]
     docs: npt.NDArray[np.uint64]
     offsets: npt.NDArray[np.uint64]

@@ -50,18 +50,26 @@ class Index:
         self._core = core
 
     @classmethod
-    def open(cls, directory: str | os.PathLike[str], *, preload: bool = False) -> Self:
+    def open(
+        cls,
+        directory: str | os.PathLike[str],
+        *,
+        preload: bool = False,
+        tokenizer_sha256: str = "",
+    ) -> Self:
         """Open a directory that ``build`` wrote.
 
         Args:
             directory: The index. Its files must not change while it is open.
             preload: Read the files into memory instead of mapping them: slower to open,
                 no disk access and fewer cache misses later.
+            tokenizer_sha256: Refuse an index that was built with another tokenizer than this
+                one, or without naming one; '' takes any.
 
         Raises:
-            FormatError: Files are missing, foreign, newer or corrupt.
+            FormatError: Files are missing, foreign, newer or corrupt, or it is another tokenizer's.
         """
-        return cls(_core.Index(os.fsencode(directory), preload))
+        return cls(_core.Index(os.fsencode(directory), preload, tokenizer_sha256.encode()))
 
     def close(self) -> None:
         """Free memory and mappings once running calls have ended; may be called twice."""
