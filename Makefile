@@ -7,7 +7,7 @@ NATIVE_SOURCES := $(shell find native/include native/src native/python -name '*.
 PROTOS := find protos -name '*.proto'
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint proto proto-check native-test native-asan
+.PHONY: help install demo test lint proto proto-check native-test native-asan bench-engine
 
 help:            ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## */\t/' | expand -t 16
@@ -39,6 +39,13 @@ native-test:     ## The engine's own C++ tests
 
 native-asan:     ## The same under the address and undefined-behaviour sanitizers
 	$(MAKE) -C native asan
+
+bench-engine:    ## Measure the engine beside its peers; writes bench/RESULTS.md
+	test -x .bench/venv/bin/python || $(PYTHON) -m venv .bench/venv
+	.bench/venv/bin/python -m pip install --quiet numpy==2.4.6 infini-gram==2.6.0 transformers
+	.bench/venv/bin/python -m pip install --quiet --no-deps fast-gram==0.1.0
+	.bench/venv/bin/python -m pip install --quiet --no-deps --force-reinstall ./native
+	.bench/venv/bin/python -m bench.engine $(BENCH_ARGS)
 
 proto: install   ## Generate the code of protos/ into clients/src
 	sh scripts/generate-protos.sh $(BIN) clients/src
