@@ -15,8 +15,8 @@
 namespace stillhouse {
 namespace {
 
-// Below this a search touches so little memory that a table would not pay.
-constexpr std::uint64_t smallest_for_bigrams = 1 << 16;
+// So many kinds of bigrams get a table however few the tokens are.
+constexpr std::uint64_t always_bigrams = 1 << 16;
 
 Region open_file(const std::filesystem::path& directory, const FileEntry& file, bool preload) {
     const std::filesystem::path path = directory / file.name;
@@ -51,16 +51,21 @@ Segment::Segment(const std::filesystem::path& directory, const SegmentEntry& ent
     check_buckets();
     const auto ids = elements<std::uint32_t>(Role::alphabet);
     alphabet_ = Alphabet({ids.begin(), ids.end()});
-    if (preload) std::visit([&](auto& array) { add_bigrams(array); }, array_);
+    if (!preload) return;
+    try {
+        std::visit([&](auto& array) { add_bigrams(array); }, array_);
+    } catch (const FormatError& error) {
+        throw FormatError((directory / entry.file(Role::suffixes).name).string() + ": " + error.what());
+    }
 }
 
 // Corrupt arrays give a wrong table or a FormatError, as they would in queries.
 template <class Symbol>
 void Segment::add_bigrams(SuffixArray<Symbol>& array) {
-    if (entry_.tokens < smallest_for_bigrams) return;
     const std::size_t distinct = entry_.distinct_tokens;
+    if (distinct == 0) return;
     const std::size_t parts = std::min<std::size_t>(distinct, 64);
-    const std::size_t most = entry_.tokens / 8;
+    const std::size_t most = std::max(always_bigrams, entry_.tokens / 8);
     std::vector<std::vector<Bigrams::Entry>> entries(parts);
     std::atomic<bool> few{true};
     // Parts of about equal numbers of suffixes.
@@ -77,6 +82,28 @@ void Segment::add_bigrams(SuffixArray<Symbol>& array) {
     if (!few || total > most) return;
     bigrams_ = std::make_unique<const Bigrams>(entries);
     array.bigrams = bigrams_.get();
+    add_keys(array);
+}
+
+template <class Symbol>
+void Segment::add_keys(SuffixArray<Symbol>& array) {
+    Keys<Symbol> keys(array.suffixes.size());
+    constexpr std::size_t piece = 1 << 16;
+    constexpr std::size_t distance = 16;
+    run_parallel((keys.size() + piece - 1) / piece, 0, [&](std::size_t part) {
+        const std::size_t end = std::min(keys.size(), (part + 1) * piece);
+        for (std::size_t k = part * piece; k < end; ++k) {
+            if (k + distance < end) {
+                const std::size_t ahead = array.suffixes[(k + distance) * keys.fanout];
+                __builtin_prefetch(array.text.data() + std::min(ahead, array.text.size()));
+            }
+            const std::size_t at = array.position(k * keys.fanout);
+            keys.lowest()[k] = keys.pack(array.text.data() + at, array.text.size() - at);
+        }
+    });
+    keys.fill_upper();
+    keys_ = std::move(keys);
+    array.keys = &std::get<Keys<Symbol>>(keys_);
 }
 
 template <class T>

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "stillhouse/memory.hpp"
 #include "stillhouse/range.hpp"
 
 namespace stillhouse {
@@ -27,17 +28,17 @@ class Bigrams {
     // {0, 0} if there are none.
     Range find(std::uint32_t first, std::uint32_t second) const {
         for (std::size_t at = home(first, second);; at = (at + 1) & mask_) {
-            const Entry& entry = slots_[at];
+            const Entry& entry = slots()[at];
             if (entry.first == first && entry.second == second) return {entry.lo, entry.hi};
             if (entry.first == 0) return {};
         }
     }
 
     void prefetch(std::uint32_t first, std::uint32_t second) const {
-        __builtin_prefetch(slots_.data() + home(first, second));
+        __builtin_prefetch(slots() + home(first, second));
     }
 
-    std::size_t bytes() const { return slots_.size() * sizeof(Entry); }
+    std::size_t bytes() const { return memory_.size(); }
 
   private:
     std::size_t home(std::uint32_t first, std::uint32_t second) const {
@@ -45,7 +46,9 @@ class Bigrams {
         return static_cast<std::size_t>((key ^ key >> 29) * 0xBF58476D1CE4E5B9 >> 20) & mask_;
     }
 
-    std::vector<Entry> slots_;  // open addressing, two thirds full at most
+    const Entry* slots() const { return reinterpret_cast<const Entry*>(memory_.data()); }
+
+    Region memory_;  // open addressing, two thirds full at most
     std::size_t mask_ = 0;
 };
 

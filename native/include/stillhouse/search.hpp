@@ -17,6 +17,7 @@
 
 #include "stillhouse/bigrams.hpp"
 #include "stillhouse/errors.hpp"
+#include "stillhouse/keys.hpp"
 #include "stillhouse/range.hpp"
 #include "stillhouse/stop.hpp"
 
@@ -29,6 +30,7 @@ struct SuffixArray {
     std::span<const std::uint32_t> suffixes;  // T positions in text, in suffix order
     std::span<const std::uint32_t> buckets;   // K + 2 ranks: [s, s + 1) starts with symbol s
     const Bigrams* bigrams = nullptr;         // ranks by the first two symbols, if there is a table
+    const Keys<Symbol>* keys = nullptr;       // symbols of sampled suffixes, if there are bigrams
 
     Range bucket(Symbol symbol) const { return {buckets[symbol], buckets[symbol + std::size_t{1}]}; }
     Range all() const { return {0, suffixes.size()}; }
@@ -73,7 +75,8 @@ std::size_t common_prefix(const Symbol* text, const Symbol* query, std::size_t k
 // its longest prefix that occurs.
 enum class Goal { whole, longest };
 
-// One search. While !done(): fetch the suffix of rank(), feed() its position.
+// One search. While !done(): if in_keys(), feed_key(); else fetch
+// the suffix of rank(), feed() its position.
 template <class Symbol>
 class Search {
   public:
@@ -108,8 +111,37 @@ class Search {
         known_ = shared_below_ = shared_above_ = shared_top_ = base_;
         lo_ = bucket_.lo;
         hi_ = top_ = bucket_.hi;
+        if (array.keys && aim_at_keys(array)) return;
         phase_ = Phase::descend;
         aim();
+    }
+
+    bool in_keys() const { return phase_ == Phase::keys; }
+
+    void prefetch_keys(const SuffixArray<Symbol>& array) const {
+        const std::uint64_t* keys = array.keys->level(level_);
+        __builtin_prefetch(keys + below_.lo);
+        if (above_.hi > below_.lo + 8 || above_.lo != below_.lo) __builtin_prefetch(keys + above_.hi - (above_.hi > 0));
+        if (below_.count() > 9) __builtin_prefetch(keys + below_.lo + 8);
+    }
+
+    // Goes down one level of the keys.
+    void feed_key(const SuffixArray<Symbol>& array) {
+        const std::uint64_t* keys = array.keys->level(level_);
+        const std::uint64_t mask = Keys<Symbol>::mask(length_);
+        // The first key that is not below the query's, and the first one above it.
+        std::uint64_t first = below_.lo;
+        for (std::uint64_t i = below_.lo; i < below_.hi; ++i) first += (keys[i] & mask) < wanted_key_;
+        std::uint64_t end = above_.lo;
+        for (std::uint64_t i = above_.lo; i < above_.hi; ++i) end += (keys[i] & mask) <= wanted_key_;
+        if (level_ == 0) return leave_keys(first, end);
+        const Range keys_below = Keys<Symbol>::within(bucket_, --level_);
+        const auto between = [&](std::uint64_t key) {
+            const std::uint64_t from = key > 0 ? (key - 1) * Keys<Symbol>::fanout + 1 : 0;
+            return Range{std::max(keys_below.lo, from), std::min(keys_below.hi, key * Keys<Symbol>::fanout)};
+        };
+        below_ = between(first);
+        above_ = between(end);
     }
 
     bool done() const { return phase_ == Phase::done; }
@@ -138,6 +170,7 @@ class Search {
 
   private:
     enum class Phase : std::uint8_t {
+        keys,     // look for the keys around the query's, in below_ and above_
         descend,  // look for the query's place among the suffixes: [lo_, hi_)
         left,     // look for the first suffix that shares matched_ symbols
         right,    // look for the last one
@@ -148,6 +181,37 @@ class Search {
         result_ = range;
         matched_ = matched;
         phase_ = Phase::done;
+    }
+
+    // Whether there are enough keys between the borders to be worth a look.
+    bool aim_at_keys(const SuffixArray<Symbol>& array) {
+        below_ = Keys<Symbol>::within(bucket_, level_ = 0);
+        if (below_.count() < 2) return false;
+        while (below_.count() > 16 && level_ + 1 < array.keys->levels())
+            below_ = Keys<Symbol>::within(bucket_, ++level_);
+        above_ = below_;
+        wanted_key_ = Keys<Symbol>::pack(query_, length_);
+        phase_ = Phase::keys;
+        return true;
+    }
+
+    // Keys [first, end) equal the query's as far as both reach.
+    void leave_keys(std::uint64_t first, std::uint64_t end) {
+        constexpr std::uint64_t fanout = Keys<Symbol>::fanout;
+        // The suffixes of the keys around are compared as well where the length of
+        // their common prefix may be the answer.
+        const std::uint64_t around = goal_ == Goal::longest ? 1 : 0;
+        if (first > 0) lo_ = std::max(lo_, (first - 1) * fanout + 1 - around);
+        hi_ = std::min(hi_, end * fanout + around);
+        top_ = hi_;
+        if (first < end && length_ <= Keys<Symbol>::skipped + Keys<Symbol>::packed) {
+            // Whole matches: all from the first of these keys to the last.
+            hi_ = first * fanout;
+            highest_ = (end - 1) * fanout;
+            shared_above_ = length_;
+        }
+        phase_ = Phase::descend;
+        aim();
     }
 
     void aim() {
@@ -249,6 +313,10 @@ class Search {
     std::uint64_t hi_ = 0;
     std::size_t shared_below_ = 1;
     std::size_t shared_above_ = 1;
+    std::uint64_t wanted_key_ = 0;
+    std::size_t level_ = 0;
+    Range below_;
+    Range above_;
     std::uint64_t top_ = 0;  // lowest rank known to be above all whole matches
     std::size_t shared_top_ = 1;
     std::uint64_t highest_ = 0;  // highest whole match seen
@@ -266,6 +334,7 @@ class Search {
 template <class Symbol>
 Search<Symbol> run(const SuffixArray<Symbol>& array, std::span<const Symbol> query, Goal goal) {
     Search<Symbol> search(array, query, goal);
+    while (search.in_keys()) search.feed_key(array);
     while (!search.done()) search.feed(array, array.position(search.rank()));
     return search;
 }
@@ -288,7 +357,10 @@ void run_interleaved(const SuffixArray<Symbol>& array, const Stop* stop, Next ne
     std::size_t slots = 0;
 
     const auto fetch_suffix = [&](const Lane& lane) {
-        __builtin_prefetch(array.suffixes.data() + lane.search.rank());
+        if (lane.search.in_keys())
+            lane.search.prefetch_keys(array);
+        else
+            __builtin_prefetch(array.suffixes.data() + lane.search.rank());
     };
     // Gives the lane a search that needs probing; false when there is none left.
     const auto refill = [&](Lane& lane) {
@@ -311,12 +383,16 @@ void run_interleaved(const SuffixArray<Symbol>& array, const Stop* stop, Next ne
         pacer.step();
         for (std::size_t i = 0; i < active; ++i) {
             Lane& lane = lanes[i];
+            if (lane.search.in_keys()) continue;
             lane.at = array.position(lane.search.rank());
             __builtin_prefetch(array.text.data() + lane.at + std::min(lane.search.known(), array.text.size() - lane.at));
         }
         for (std::size_t i = 0; i < active;) {
             Lane& lane = lanes[i];
-            lane.search.feed(array, lane.at);
+            if (lane.search.in_keys())
+                lane.search.feed_key(array);
+            else
+                lane.search.feed(array, lane.at);
             if (!lane.search.done()) {
                 fetch_suffix(lane);
                 ++i;

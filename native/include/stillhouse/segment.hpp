@@ -85,6 +85,8 @@ class Segment {
 
     template <class Symbol>
     void add_bigrams(SuffixArray<Symbol>& array);
+    template <class Symbol>
+    void add_keys(SuffixArray<Symbol>& array);
 
     // Document and offset of a place in the text that is no document's end.
     std::pair<std::uint64_t, std::uint64_t> locate_text(std::uint64_t at) const;
@@ -108,6 +110,7 @@ class Segment {
     Alphabet alphabet_;
     std::span<const std::uint64_t> document_offsets_;
     std::unique_ptr<const Bigrams> bigrams_;  // only in memory, only of preloaded files
+    std::variant<Keys<std::uint16_t>, Keys<std::uint32_t>> keys_;  // likewise
     std::variant<SuffixArray<std::uint16_t>, SuffixArray<std::uint32_t>> array_;
 };
 

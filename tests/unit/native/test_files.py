@@ -301,7 +301,11 @@ def test_corrupt_arrays_never_crash(directory: Path) -> None:
             places = random.integers(64, len(damaged), random.integers(1, 200))
             damaged[places] = random.integers(0, 256, len(places))
             (directory / f"segment-0.{file}").write_bytes(damaged.tobytes())
-        index = Index.open(directory, preload=bool(random.integers(2)))
+        try:
+            index = Index.open(directory, preload=bool(random.integers(2)))
+        except FormatError as error:  # the tables of preloaded indexes
+            messages.append(str(error))
+            continue
         for call in calls:
             try:
                 call(index)
