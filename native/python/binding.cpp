@@ -158,6 +158,21 @@ py::array_t<T> new_array(std::size_t size) {
     return py::array_t<T>(static_cast<py::ssize_t>(size));
 }
 
+// A Python int that must be a whole number from 0 on.
+std::uint64_t to_number(const char* name, const py::object& value) {
+    const py::object number = py::reinterpret_steal<py::object>(PyNumber_Index(value.ptr()));
+    if (!number || PyBool_Check(value.ptr())) {
+        PyErr_Clear();
+        throw ArgumentError(std::string(name) + " must be an int, not " + Py_TYPE(value.ptr())->tp_name);
+    }
+    const unsigned long long result = PyLong_AsUnsignedLongLong(number.ptr());
+    if (PyErr_Occurred()) {
+        PyErr_Clear();
+        throw ArgumentError(std::string(name) + " = " + std::string(py::str(number)) + " is out of range");
+    }
+    return result;
+}
+
 // The memory of an array the engine can read in place, or nothing.
 template <class Token>
 const Token* in_place(const py::object& tokens) {
@@ -169,9 +184,12 @@ const Token* in_place(const py::object& tokens) {
 }
 
 void build(const py::object& tokens, const py::object& doc_offsets, const std::string& out_dir,
-           const std::string& tokenizer_sha256, const stillhouse::Metadata& metadata) {
+           const std::string& tokenizer_sha256, const stillhouse::Metadata& metadata, const py::object& threads,
+           const py::object& memory_limit) {
     const Offsets offsets = to_vector<std::uint64_t>("doc_offsets", doc_offsets);
-    const stillhouse::BuildOptions options{tokenizer_sha256, metadata};
+    const stillhouse::BuildOptions options{
+        tokenizer_sha256, metadata, static_cast<unsigned>(std::min<std::uint64_t>(to_number("threads", threads), 1 << 16)),
+        to_number("memory_limit", memory_limit)};
     const auto run = [&]<class Token>(const Token* data, std::size_t size) {
         const py::gil_scoped_release release;
         stillhouse::build(std::span<const Token>(data, size), offsets, out_dir, options);
@@ -210,21 +228,6 @@ class Handle {
 template <auto member>
 auto property(const Handle& self) {
     return ((*self.get()).*member)();
-}
-
-// A Python int that must be a whole number from 0 on.
-std::uint64_t to_number(const char* name, const py::object& value) {
-    const py::object number = py::reinterpret_steal<py::object>(PyNumber_Index(value.ptr()));
-    if (!number || PyBool_Check(value.ptr())) {
-        PyErr_Clear();
-        throw ArgumentError(std::string(name) + " must be an int, not " + Py_TYPE(value.ptr())->tp_name);
-    }
-    const unsigned long long result = PyLong_AsUnsignedLongLong(number.ptr());
-    if (PyErr_Occurred()) {
-        PyErr_Clear();
-        throw ArgumentError(std::string(name) + " = " + std::string(py::str(number)) + " is out of range");
-    }
-    return result;
 }
 
 // What Python holds to end calls early.

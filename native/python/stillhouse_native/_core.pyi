@@ -23,6 +23,8 @@ def build(
     out_dir: bytes,
     tokenizer_sha256: bytes,
     metadata: list[tuple[bytes, bytes]],
+    threads: int,
+    memory_limit: int,
     /,
 ) -> None: ...
 
