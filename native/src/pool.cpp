@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 namespace stillhouse {
 namespace {
@@ -111,7 +112,8 @@ void run_parallel(std::size_t pieces, unsigned threads, const std::function<void
     std::unique_lock lock(job->mutex);
     job->closed = true;
     job->left.wait(lock, [&] { return job->inside == 0; });
-    if (job->error) std::rethrow_exception(job->error);
+    // Taken out: a helper that comes late must not be the one to free it.
+    if (const std::exception_ptr error = std::exchange(job->error, nullptr)) std::rethrow_exception(error);
 }
 
 }  // namespace stillhouse
