@@ -3,11 +3,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-NATIVE_SOURCES := $(shell find native/include native/src native/python -name '*.[hc]pp' 2>/dev/null)
+NATIVE_SOURCES := $(shell find native/include native/src native/python -name '*.[hc]pp' -o -name '*.py' 2>/dev/null)
 PROTOS := find protos -name '*.proto'
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test bench-generate lint proto proto-check native-test native-asan
+.PHONY: help install demo test bench-generate bench-engine lint proto proto-check
+.PHONY: native-test native-asan native-tsan native-fuzz
 
 help:            ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## */\t/' | expand -t 16
@@ -35,13 +36,26 @@ bench-generate: install  ## Sampling and scoring against transformers' own ways
 lint: install    ## Ruff and mypy
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy services clients/src tests native/python scripts
+	$(BIN)/mypy services clients/src tests native/python scripts bench
 
 native-test:     ## The engine's own C++ tests
 	$(MAKE) -C native test
 
 native-asan:     ## The same under the address and undefined-behaviour sanitizers
 	$(MAKE) -C native asan
+
+native-tsan:     ## The same under ThreadSanitizer
+	$(MAKE) -C native tsan
+
+native-fuzz:     ## Damaged files and odd queries for FUZZ_SECONDS each; needs clang++
+	$(MAKE) -C native fuzz
+
+bench-engine:    ## Measure the engine beside its peers; writes bench/RESULTS.md
+	test -x .bench/venv/bin/python || $(PYTHON) -m venv .bench/venv
+	.bench/venv/bin/python -m pip install --quiet numpy==2.4.6 infini-gram==2.6.0 transformers
+	.bench/venv/bin/python -m pip install --quiet --no-deps fast-gram==0.1.0
+	.bench/venv/bin/python -m pip install --quiet --no-deps --force-reinstall ./native
+	.bench/venv/bin/python -m bench.engine $(BENCH_ARGS)
 
 proto: install   ## Generate the code of protos/ into clients/src
 	sh scripts/generate-protos.sh $(BIN) clients/src

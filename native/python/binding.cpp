@@ -5,10 +5,13 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -17,6 +20,7 @@
 #include "stillhouse/builder.hpp"
 #include "stillhouse/errors.hpp"
 #include "stillhouse/index.hpp"
+#include "stillhouse/pool.hpp"
 #include "stillhouse/version.hpp"
 
 namespace py = pybind11;
@@ -83,6 +87,28 @@ std::vector<To> from_array(const char* name, const py::array& array) {
     refuse_argument(name, "an array of " + std::string(py::str(dtype)));
 }
 
+// Signed numbers hold a token id or -1, the end of a document.
+template <class To>
+To from_number(const char* name, std::size_t i, const py::object& number);
+
+template <>
+std::int64_t from_number(const char* name, std::size_t i, const py::object& number) {
+    int overflow = 0;
+    const long long value = PyLong_AsLongLongAndOverflow(number.ptr(), &overflow);
+    if (overflow != 0) refuse_element(name, i, std::string(py::str(number)), limit_text<std::uint32_t>());
+    return value;
+}
+
+template <class To>
+To from_number(const char* name, std::size_t i, const py::object& number) {
+    const unsigned long long value = PyLong_AsUnsignedLongLong(number.ptr());
+    const bool overflow = value == static_cast<unsigned long long>(-1) && PyErr_Occurred();
+    if (overflow) PyErr_Clear();
+    if (overflow || !std::in_range<To>(value))
+        refuse_element(name, i, std::string(py::str(number)), limit_text<To>());
+    return static_cast<To>(value);
+}
+
 template <class To>
 To from_item(const char* name, std::size_t i, PyObject* item) {
     if (PyBool_Check(item)) refuse_argument(name, "a list with bool");
@@ -92,12 +118,18 @@ To from_item(const char* name, std::size_t i, PyObject* item) {
         PyErr_Clear();
         refuse_argument(name, std::string("a list with ") + Py_TYPE(item)->tp_name);
     }
-    const unsigned long long value = PyLong_AsUnsignedLongLong(number.ptr());
-    const bool overflow = value == static_cast<unsigned long long>(-1) && PyErr_Occurred();
-    if (overflow) PyErr_Clear();
-    if (overflow || !std::in_range<To>(value))
-        refuse_element(name, i, std::string(py::str(number)), limit_text<To>());
-    return static_cast<To>(value);
+    return from_number<To>(name, i, number);
+}
+
+// A single argument.
+template <class To>
+To from_item(const char* name, PyObject* item) {
+    const py::object number = py::reinterpret_steal<py::object>(PyNumber_Index(item));
+    if (!number || PyBool_Check(item)) {
+        PyErr_Clear();
+        throw ArgumentError(std::string(name) + " must be an int, not " + Py_TYPE(item)->tp_name);
+    }
+    return from_number<To>(name, 0, number);
 }
 
 template <class To>
@@ -126,6 +158,21 @@ py::array_t<T> new_array(std::size_t size) {
     return py::array_t<T>(static_cast<py::ssize_t>(size));
 }
 
+// A Python int that must be a whole number from 0 on.
+std::uint64_t to_number(const char* name, const py::object& value) {
+    const py::object number = py::reinterpret_steal<py::object>(PyNumber_Index(value.ptr()));
+    if (!number || PyBool_Check(value.ptr())) {
+        PyErr_Clear();
+        throw ArgumentError(std::string(name) + " must be an int, not " + Py_TYPE(value.ptr())->tp_name);
+    }
+    const unsigned long long result = PyLong_AsUnsignedLongLong(number.ptr());
+    if (PyErr_Occurred()) {
+        PyErr_Clear();
+        throw ArgumentError(std::string(name) + " = " + std::string(py::str(number)) + " is out of range");
+    }
+    return result;
+}
+
 // The memory of an array the engine can read in place, or nothing.
 template <class Token>
 const Token* in_place(const py::object& tokens) {
@@ -137,9 +184,12 @@ const Token* in_place(const py::object& tokens) {
 }
 
 void build(const py::object& tokens, const py::object& doc_offsets, const std::string& out_dir,
-           const std::string& tokenizer_sha256, const stillhouse::Metadata& metadata) {
+           const std::string& tokenizer_sha256, const stillhouse::Metadata& metadata, const py::object& threads,
+           const py::object& memory_limit) {
     const Offsets offsets = to_vector<std::uint64_t>("doc_offsets", doc_offsets);
-    const stillhouse::BuildOptions options{tokenizer_sha256, metadata};
+    const stillhouse::BuildOptions options{
+        tokenizer_sha256, metadata, static_cast<unsigned>(std::min<std::uint64_t>(to_number("threads", threads), 1 << 16)),
+        to_number("memory_limit", memory_limit)};
     const auto run = [&]<class Token>(const Token* data, std::size_t size) {
         const py::gil_scoped_release release;
         stillhouse::build(std::span<const Token>(data, size), offsets, out_dir, options);
@@ -153,9 +203,9 @@ void build(const py::object& tokens, const py::object& doc_offsets, const std::s
 // What Python holds: closing drops this reference, running calls keep their own.
 class Handle {
   public:
-    Handle(const std::string& directory, bool preload) {
+    Handle(const std::string& directory, bool preload, const std::string& tokenizer_sha256) {
         const py::gil_scoped_release release;
-        index_ = stillhouse::Index::open(directory, {preload});
+        index_ = stillhouse::Index::open(directory, {preload, tokenizer_sha256});
     }
 
     void close() {
@@ -180,32 +230,103 @@ auto property(const Handle& self) {
     return ((*self.get()).*member)();
 }
 
+// What Python holds to end calls early.
+class StopHandle {
+  public:
+    explicit StopHandle(std::optional<double> timeout) {
+        if (!timeout) {
+            stop_ = std::make_shared<stillhouse::Stop>();
+            return;
+        }
+        if (!(*timeout >= 0 && *timeout <= 1e9))
+            throw ArgumentError("timeout must be a number of seconds from 0 to 1e9, or None");
+        stop_ = std::make_shared<stillhouse::Stop>(
+            std::chrono::duration_cast<stillhouse::Stop::Clock::duration>(std::chrono::duration<double>(*timeout)));
+    }
+
+    void cancel() { stop_->cancel(); }
+    bool stopped() const { return stop_->stopped(); }
+    std::shared_ptr<stillhouse::Stop> get() const { return stop_; }
+
+  private:
+    std::shared_ptr<stillhouse::Stop> stop_;
+};
+
+// Keeps its Stop alive while a call runs without the GIL.
+struct Options {
+    std::shared_ptr<stillhouse::Stop> owner;
+    stillhouse::CallOptions call;
+};
+
+Options to_options(const py::object& threads, const StopHandle* stop) {
+    Options options;
+    if (stop) options.owner = stop->get();
+    options.call = {static_cast<unsigned>(std::min<std::uint64_t>(to_number("threads", threads), 1 << 16)),
+                    options.owner.get()};
+    return options;
+}
+
+struct Ragged {
+    Tokens values;
+    Offsets offsets;
+
+    Ragged(const py::object& values_, const py::object& offsets_)
+        : values(to_vector<std::uint32_t>("values", values_)), offsets(to_vector<std::uint64_t>("offsets", offsets_)) {}
+    std::size_t queries() const { return offsets.empty() ? 0 : offsets.size() - 1; }
+};
+
+template <class T>
+py::array_t<T> to_array(const std::vector<T>& values) {
+    auto array = new_array<T>(values.size());
+    if (!values.empty()) std::memcpy(array.mutable_data(), values.data(), values.size() * sizeof(T));
+    return array;
+}
+
+// Runs work() without the GIL.
+template <class Work>
+auto unlocked(Work work) {
+    const py::gil_scoped_release release;
+    return work();
+}
+
 std::uint64_t count(const Handle& self, const py::object& tokens) {
     const auto index = self.get();
     const Tokens query = to_vector<std::uint32_t>("tokens", tokens);
-    const py::gil_scoped_release release;
-    return index->count(query);
+    return unlocked([&] { return index->count(query); });
 }
 
 std::pair<std::uint64_t, std::uint64_t> find(const Handle& self, const py::object& tokens) {
     const auto index = self.get();
     const Tokens query = to_vector<std::uint32_t>("tokens", tokens);
-    const py::gil_scoped_release release;
-    const stillhouse::Range range = index->find(query);
+    const stillhouse::Range range = unlocked([&] { return index->find(query); });
     return {range.lo, range.hi};
 }
 
-py::array_t<std::uint64_t> count_batch(const Handle& self, const py::object& values, const py::object& offsets) {
+py::array_t<std::uint64_t> count_batch(const Handle& self, const py::object& values, const py::object& offsets,
+                                       const py::object& threads, const StopHandle* stop) {
     const auto index = self.get();
-    const Tokens tokens = to_vector<std::uint32_t>("values", values);
-    const Offsets bounds = to_vector<std::uint64_t>("offsets", offsets);
-    auto counts = new_array<std::uint64_t>(bounds.empty() ? 0 : bounds.size() - 1);
+    const Ragged ragged(values, offsets);
+    const Options options = to_options(threads, stop);
+    auto counts = new_array<std::uint64_t>(ragged.queries());
     const std::span<std::uint64_t> out = writable(counts);
-    {
-        const py::gil_scoped_release release;
-        index->count_batch(tokens, bounds, out);
-    }
+    unlocked([&] { index->count_batch(ragged.values, ragged.offsets, out, options.call); });
     return counts;
+}
+
+py::tuple find_batch(const Handle& self, const py::object& values, const py::object& offsets,
+                     const py::object& threads, const StopHandle* stop) {
+    const auto index = self.get();
+    const Ragged ragged(values, offsets);
+    const Options options = to_options(threads, stop);
+    std::vector<stillhouse::Range> ranges(ragged.queries());
+    unlocked([&] { index->find_batch(ragged.values, ragged.offsets, ranges, options.call); });
+    auto lo = new_array<std::uint64_t>(ranges.size());
+    auto hi = new_array<std::uint64_t>(ranges.size());
+    for (std::size_t i = 0; i < ranges.size(); ++i) {
+        lo.mutable_data()[i] = ranges[i].lo;
+        hi.mutable_data()[i] = ranges[i].hi;
+    }
+    return py::make_tuple(lo, hi);
 }
 
 using Matches = std::pair<py::array_t<std::uint32_t>, py::array_t<std::uint64_t>>;
@@ -216,42 +337,185 @@ Matches collect_matches(std::size_t size, Match match) {
     Matches matches{new_array<std::uint32_t>(size), new_array<std::uint64_t>(size)};
     const auto lengths = writable(matches.first);
     const auto counts = writable(matches.second);
-    {
-        const py::gil_scoped_release release;
-        match(lengths, counts);
-    }
+    unlocked([&] { match(lengths, counts); });
     return matches;
 }
 
-Matches match_lengths(const Handle& self, const py::object& tokens) {
+Matches match_lengths(const Handle& self, const py::object& tokens, const py::object& threads, const StopHandle* stop) {
     const auto index = self.get();
     const Tokens query = to_vector<std::uint32_t>("tokens", tokens);
-    return collect_matches(query.size(),
-                           [&](auto lengths, auto counts) { index->match_lengths(query, lengths, counts); });
-}
-
-Matches match_lengths_batch(const Handle& self, const py::object& values, const py::object& offsets) {
-    const auto index = self.get();
-    const Tokens tokens = to_vector<std::uint32_t>("values", values);
-    const Offsets bounds = to_vector<std::uint64_t>("offsets", offsets);
-    return collect_matches(tokens.size(), [&](auto lengths, auto counts) {
-        index->match_lengths_batch(tokens, bounds, lengths, counts);
+    const Options options = to_options(threads, stop);
+    return collect_matches(query.size(), [&](auto lengths, auto counts) {
+        index->match_lengths(query, lengths, counts, options.call);
     });
 }
 
-// A Python int that must be a whole number from 0 on.
-std::uint64_t to_number(const char* name, const py::object& value) {
-    const py::object number = py::reinterpret_steal<py::object>(PyNumber_Index(value.ptr()));
-    if (!number || PyBool_Check(value.ptr())) {
-        PyErr_Clear();
-        throw ArgumentError(std::string(name) + " must be an int, not " + Py_TYPE(value.ptr())->tp_name);
+Matches match_lengths_batch(const Handle& self, const py::object& values, const py::object& offsets,
+                            const py::object& threads, const StopHandle* stop) {
+    const auto index = self.get();
+    const Ragged ragged(values, offsets);
+    const Options options = to_options(threads, stop);
+    return collect_matches(ragged.values.size(), [&](auto lengths, auto counts) {
+        index->match_lengths_batch(ragged.values, ragged.offsets, lengths, counts, options.call);
+    });
+}
+
+double ratio(const stillhouse::Probability& p) {
+    return p.context_count == 0 ? std::numeric_limits<double>::quiet_NaN()
+                                : static_cast<double>(p.count) / static_cast<double>(p.context_count);
+}
+
+py::tuple prob(const Handle& self, const py::object& context, const py::object& next, bool longest_suffix) {
+    const auto index = self.get();
+    const Tokens tokens = to_vector<std::uint32_t>("tokens", context);
+    const auto token = from_item<std::int64_t>("token", next.ptr());
+    const auto p = unlocked(
+        [&] { return longest_suffix ? index->infgram_prob(tokens, token) : index->prob(tokens, token); });
+    return py::make_tuple(ratio(p), p.count, p.context_count, p.suffix_length, p.sparse);
+}
+
+py::tuple to_arrays(const std::vector<stillhouse::Probability>& found) {
+    auto probabilities = new_array<double>(found.size());
+    auto counts = new_array<std::uint64_t>(found.size());
+    auto contexts = new_array<std::uint64_t>(found.size());
+    auto lengths = new_array<std::uint32_t>(found.size());
+    auto sparse = new_array<bool>(found.size());
+    for (std::size_t i = 0; i < found.size(); ++i) {
+        probabilities.mutable_data()[i] = ratio(found[i]);
+        counts.mutable_data()[i] = found[i].count;
+        contexts.mutable_data()[i] = found[i].context_count;
+        lengths.mutable_data()[i] = static_cast<std::uint32_t>(found[i].suffix_length);
+        sparse.mutable_data()[i] = found[i].sparse;
     }
-    const unsigned long long result = PyLong_AsUnsignedLongLong(number.ptr());
-    if (PyErr_Occurred()) {
-        PyErr_Clear();
-        throw ArgumentError(std::string(name) + " = " + std::string(py::str(number)) + " is out of range");
+    return py::make_tuple(probabilities, counts, contexts, lengths, sparse);
+}
+
+py::tuple prob_batch(const Handle& self, const py::object& values, const py::object& offsets, const py::object& next,
+                     bool longest_suffix, const py::object& threads, const StopHandle* stop) {
+    const auto index = self.get();
+    const Ragged ragged(values, offsets);
+    const auto tokens = to_vector<std::int64_t>("next_tokens", next);
+    const Options options = to_options(threads, stop);
+    std::vector<stillhouse::Probability> found(ragged.queries());
+    unlocked([&] {
+        if (longest_suffix)
+            index->infgram_prob_batch(ragged.values, ragged.offsets, tokens, found, options.call);
+        else
+            index->prob_batch(ragged.values, ragged.offsets, tokens, found, options.call);
+    });
+    return to_arrays(found);
+}
+
+py::tuple score_batch(const Handle& self, const py::object& values, const py::object& offsets,
+                      const py::object& threads, const StopHandle* stop) {
+    const auto index = self.get();
+    const Ragged ragged(values, offsets);
+    const Options options = to_options(threads, stop);
+    std::vector<stillhouse::Probability> found(ragged.values.size());
+    unlocked([&] { index->score_batch(ragged.values, ragged.offsets, found, options.call); });
+    return to_arrays(found);
+}
+
+py::tuple to_tuple(const stillhouse::Distributions& found) {
+    auto sparse = new_array<bool>(found.sparse.size());
+    std::copy(found.sparse.begin(), found.sparse.end(), sparse.mutable_data());
+    return py::make_tuple(to_array(found.tokens), to_array(found.counts), to_array(found.offsets),
+                          to_array(found.context_counts), to_array(found.suffix_lengths), sparse);
+}
+
+stillhouse::Distributions ntds(const stillhouse::Index& index, std::span<const std::uint32_t> values,
+                               std::span<const std::uint64_t> offsets, std::uint64_t top, bool longest_suffix,
+                               const Options& options) {
+    return unlocked([&] {
+        return longest_suffix ? index.infgram_ntd_batch(values, offsets, top, options.call)
+                              : index.ntd_batch(values, offsets, top, options.call);
+    });
+}
+
+py::tuple ntd_batch(const Handle& self, const py::object& values, const py::object& offsets, const py::object& top,
+                    bool longest_suffix, const py::object& threads, const StopHandle* stop) {
+    const auto index = self.get();
+    const Ragged ragged(values, offsets);
+    const Options options = to_options(threads, stop);
+    return to_tuple(ntds(*index, ragged.values, ragged.offsets, to_number("top", top), longest_suffix, options));
+}
+
+py::tuple ntd(const Handle& self, const py::object& tokens, const py::object& top, bool longest_suffix,
+              const StopHandle* stop) {
+    const auto index = self.get();
+    const Tokens context = to_vector<std::uint32_t>("tokens", tokens);
+    const Offsets offsets{0, context.size()};
+    const Options options = to_options(py::int_(1), stop);
+    const auto found = ntds(*index, context, offsets, to_number("top", top), longest_suffix, options);
+    return py::make_tuple(to_array(found.tokens), to_array(found.counts), found.context_counts[0],
+                          found.suffix_lengths[0], found.sparse[0] != 0);
+}
+
+stillhouse::Cnf to_cnf(const py::object& values, const py::object& offsets, const py::object& clauses) {
+    return {to_vector<std::uint32_t>("cnf", values), to_vector<std::uint64_t>("offsets", offsets),
+            to_vector<std::uint64_t>("clauses", clauses)};
+}
+
+std::uint64_t count_cnf(const Handle& self, const py::object& values, const py::object& offsets,
+                        const py::object& clauses, const py::object& max_diff_tokens, const StopHandle* stop) {
+    const auto index = self.get();
+    const stillhouse::Cnf cnf = to_cnf(values, offsets, clauses);
+    const std::uint64_t distance = to_number("max_diff_tokens", max_diff_tokens);
+    const Options options = to_options(py::int_(1), stop);
+    return unlocked([&] { return index->count_cnf(cnf, distance, options.call); });
+}
+
+py::array_t<std::uint64_t> find_cnf(const Handle& self, const py::object& values, const py::object& offsets,
+                                    const py::object& clauses, const py::object& max_diff_tokens,
+                                    const StopHandle* stop) {
+    const auto index = self.get();
+    const stillhouse::Cnf cnf = to_cnf(values, offsets, clauses);
+    const std::uint64_t distance = to_number("max_diff_tokens", max_diff_tokens);
+    const Options options = to_options(py::int_(1), stop);
+    return to_array(unlocked([&] { return index->find_cnf(cnf, distance, options.call); }));
+}
+
+py::tuple attribute(const Handle& self, const py::object& tokens, const py::object& min_length,
+                    const py::object& max_count, const py::object& delimiters, const py::object& word_starts,
+                    const StopHandle* stop) {
+    const auto index = self.get();
+    const Tokens query = to_vector<std::uint32_t>("tokens", tokens);
+    stillhouse::SpanOptions wanted;
+    wanted.min_length = to_number("min_length", min_length);
+    if (!max_count.is_none()) wanted.max_count = to_number("max_count", max_count);
+    wanted.delimiters = to_vector<std::uint32_t>("delimiters", delimiters);
+    wanted.whole_words = !word_starts.is_none();
+    if (wanted.whole_words) wanted.word_starts = to_vector<std::uint32_t>("word_starts", word_starts);
+    const Options options = to_options(py::int_(1), stop);
+    const auto spans = unlocked([&] {
+        std::sort(wanted.delimiters.begin(), wanted.delimiters.end());
+        std::sort(wanted.word_starts.begin(), wanted.word_starts.end());
+        return index->attribute(query, wanted, options.call);
+    });
+    std::vector<std::uint64_t> columns[4];
+    for (const auto& span : spans) {
+        columns[0].push_back(span.begin);
+        columns[1].push_back(span.end);
+        columns[2].push_back(span.lo);
+        columns[3].push_back(span.hi);
     }
-    return result;
+    return py::make_tuple(to_array(columns[0]), to_array(columns[1]), to_array(columns[2]), to_array(columns[3]));
+}
+
+py::tuple search_docs(const Handle& self, const py::object& tokens, const py::object& limit, const py::object& seed,
+                      const StopHandle* stop) {
+    const auto index = self.get();
+    const Tokens query = to_vector<std::uint32_t>("tokens", tokens);
+    const std::uint64_t most = to_number("limit", limit);
+    const std::uint64_t start = to_number("seed", seed);
+    const Options options = to_options(py::int_(1), stop);
+    std::vector<std::uint64_t> documents;
+    std::vector<std::uint64_t> offsets;
+    for (const auto& place : unlocked([&] { return index->search_docs(query, most, start, options.call); })) {
+        documents.push_back(place.document);
+        offsets.push_back(place.offset);
+    }
+    return py::make_tuple(to_array(documents), to_array(offsets));
 }
 
 std::pair<std::uint64_t, std::uint64_t> doc_of_position(const Handle& self, const py::object& position) {
@@ -270,8 +534,10 @@ std::pair<std::uint64_t, std::uint64_t> place_of_rank(const Handle& self, const 
     return {place.document, place.offset};
 }
 
-py::array_t<std::uint64_t> positions(const Handle& self, const py::object& lo, const py::object& hi) {
+py::array_t<std::uint64_t> positions(const Handle& self, const py::object& lo, const py::object& hi,
+                                     const StopHandle* stop) {
     const auto index = self.get();
+    const Options options = to_options(py::int_(1), stop);
     const stillhouse::Range ranks{to_number("lo", lo), to_number("hi", hi)};
     // Before making room for the result, which a wrong range could make huge.
     if (ranks.lo > ranks.hi || ranks.hi > index->tokens()) index->positions(ranks, {});
@@ -279,7 +545,7 @@ py::array_t<std::uint64_t> positions(const Handle& self, const py::object& lo, c
     const auto out = writable(result);
     {
         const py::gil_scoped_release release;
-        index->positions(ranks, out);
+        index->positions(ranks, out, options.call);
     }
     return result;
 }
@@ -318,6 +584,8 @@ void translate(std::exception_ptr error) {
         set_error("BuildError", e);
     } catch (const stillhouse::FormatError& e) {
         set_error("FormatError", e);
+    } catch (const stillhouse::Stopped& e) {
+        set_error("Stopped", e);
     } catch (const stillhouse::Error& e) {
         set_error("EngineError", e);
     }
@@ -330,8 +598,14 @@ PYBIND11_MODULE(_core, module) {
     module.attr("__version__") = stillhouse::engine_version;
     py::register_exception_translator(translate);
     module.def("build", &build);
+    module.attr("END") = stillhouse::end_of_document;
+    module.def("available_threads", &stillhouse::available_threads);
+    py::class_<StopHandle>(module, "Stop")
+        .def(py::init<std::optional<double>>(), py::arg("timeout") = py::none())
+        .def("cancel", &StopHandle::cancel)
+        .def_property_readonly("stopped", &StopHandle::stopped);
     py::class_<Handle>(module, "Index")
-        .def(py::init<const std::string&, bool>())
+        .def(py::init<const std::string&, bool, const std::string&>())
         .def("close", &Handle::close)
         .def_property_readonly("closed", &Handle::closed)
         .def_property_readonly("tokens", &property<&Index::tokens>)
@@ -341,6 +615,16 @@ PYBIND11_MODULE(_core, module) {
         .def_property_readonly("tokenizer_sha256", &property<&Index::tokenizer_sha256>)
         .def_property_readonly("metadata", &property<&Index::metadata>)
         .def_property_readonly("digest", &property<&Index::digest>)
+        .def("find_batch", &find_batch)
+        .def("prob", &prob)
+        .def("prob_batch", &prob_batch)
+        .def("ntd", &ntd)
+        .def("ntd_batch", &ntd_batch)
+        .def("score_batch", &score_batch)
+        .def("count_cnf", &count_cnf)
+        .def("find_cnf", &find_cnf)
+        .def("attribute", &attribute)
+        .def("search_docs", &search_docs)
         .def("count", &count)
         .def("find", &find)
         .def("count_batch", &count_batch)

@@ -4,12 +4,14 @@
 #include <cstddef>
 #include <vector>
 
+#include "bounded_sorting.hpp"
 #include "staging.hpp"
 #include "stillhouse/alphabet.hpp"
 #include "stillhouse/array_writer.hpp"
 #include "stillhouse/errors.hpp"
 #include "stillhouse/json.hpp"
 #include "stillhouse/memory.hpp"
+#include "stillhouse/pool.hpp"
 #include "stillhouse/version.hpp"
 
 namespace stillhouse {
@@ -61,21 +63,27 @@ std::uint64_t content_id(std::span<const Token> tokens, std::span<const std::uin
                  xxh64(offsets.data(), offsets.size_bytes(), sizeof(Token)));
 }
 
-// The text to sort: separator d is symbol d, so that suffixes that are equal up
-// to their document's end are ordered by position, and token symbols follow.
+// The symbol of a token that was there when the alphabet was made.
 template <class Token>
-Region sortable_text(std::span<const Token> tokens, std::span<const std::uint64_t> offsets,
+std::uint32_t symbol_of(const Alphabet& alphabet, Token token) {
+    const std::uint32_t symbol = alphabet.symbol(token);
+    // The caller's array is read twice; sorting unknown symbols would be undefined.
+    if (symbol == 0) throw BuildError("tokens changed during the build");
+    return symbol;
+}
+
+// The text of a part to sort: the end of its document d is symbol d, so that
+// suffixes that are equal up to their document's end are ordered by position, and
+// token symbols follow.
+template <class Token>
+Region sortable_text(std::span<const Token> tokens, std::span<const std::uint64_t> offsets, const Part& part,
                      const Alphabet& alphabet) {
-    const std::size_t documents = offsets.size() - 1;
-    Region region = Region::allocate((tokens.size() + documents) * sizeof(Rank));
+    const std::size_t documents = part.last - part.first;
+    Region region = Region::allocate(part.length * sizeof(Rank));
     auto* out = reinterpret_cast<Rank*>(region.mutable_data());
     for (std::size_t d = 0; d < documents; ++d) {
-        for (std::uint64_t i = offsets[d]; i < offsets[d + 1]; ++i) {
-            const std::uint32_t symbol = alphabet.symbol(tokens[i]);
-            // The caller's array is read twice; sorting unknown symbols would be undefined.
-            if (symbol == 0) throw BuildError("tokens changed during the build");
-            *out++ = static_cast<Rank>(documents + symbol - 1);
-        }
+        for (std::uint64_t i = offsets[part.first + d]; i < offsets[part.first + d + 1]; ++i)
+            *out++ = static_cast<Rank>(documents + symbol_of(alphabet, tokens[i]) - 1);
         *out++ = static_cast<Rank>(d);
     }
     return region;
@@ -94,53 +102,119 @@ class SegmentWriter {
         entry_.file(role) = writer.finish();
     }
 
-    template <class Symbol>
-    void write_text(std::span<const Rank> text) {
-        ArrayWriter writer = open(Role::text);
-        const auto separators = static_cast<Rank>(entry_.documents);
-        std::vector<Symbol> piece;
-        for (std::size_t start = 0; start < text.size(); start += piece_elements) {
-            piece.clear();
-            for (const Rank rank : text.subspan(start, std::min(piece_elements, text.size() - start)))
-                piece.push_back(rank < separators ? Symbol{0} : static_cast<Symbol>(rank - separators + 1));
-            writer.append(std::span<const Symbol>(piece));
-        }
-        entry_.file(Role::text) = writer.finish();
-    }
-
-    // The first rank of every symbol: one past the symbols of smaller rank.
-    void write_buckets(std::span<const Rank> text) {
-        const auto separators = static_cast<Rank>(entry_.documents);
+    // The text and the first rank of every symbol: one past the symbols below.
+    template <class Symbol, class Token>
+    void write_text(std::span<const Token> tokens, std::span<const std::uint64_t> offsets, const Alphabet& alphabet) {
         std::vector<std::uint32_t> first(entry_.distinct_tokens + 2, 0);
-        for (const Rank rank : text) {
-            if (rank >= separators) ++first[static_cast<std::size_t>(rank - separators) + 2];
+        ArrayWriter writer = open(Role::text);
+        std::vector<Symbol> piece;
+        piece.reserve(piece_elements);
+        const auto push = [&](std::uint32_t symbol) {
+            piece.push_back(static_cast<Symbol>(symbol));
+            if (piece.size() < piece_elements) return;
+            writer.append(std::span<const Symbol>(piece));
+            piece.clear();
+        };
+        for (std::size_t d = 0; d + 1 < offsets.size(); ++d) {
+            for (std::uint64_t i = offsets[d]; i < offsets[d + 1]; ++i) {
+                const std::uint32_t symbol = symbol_of(alphabet, tokens[i]);
+                ++first[symbol + std::size_t{1}];
+                push(symbol);
+            }
+            push(0);
         }
+        writer.append(std::span<const Symbol>(piece));
+        entry_.file(Role::text) = writer.finish();
         for (std::size_t s = 1; s < first.size(); ++s) first[s] += first[s - 1];
         write(Role::buckets, std::span<const std::uint32_t>(first));
     }
-
-  private:
-    static constexpr std::size_t piece_elements = 1 << 16;
 
     ArrayWriter open(Role role) const {
         return ArrayWriter(directory_, entry_, role, std::string("segment-0.") + role_name(role));
     }
 
+  private:
+    static constexpr std::size_t piece_elements = 1 << 16;
+
     const std::filesystem::path& directory_;
     SegmentEntry& entry_;
 };
 
-void write_suffixes(SegmentWriter& writer, std::span<const Rank> text, const SegmentEntry& entry) {
-    Region region = Region::allocate(text.size_bytes());
-    const std::span<Rank> suffixes(reinterpret_cast<Rank*>(region.mutable_data()), text.size());
-    sort_suffixes(text, static_cast<Rank>(entry.documents + entry.distinct_tokens), suffixes);
+// How to sort within the memory there is.
+struct Plan {
+    std::vector<Part> parts;  // one or none: all at once
+    unsigned threads = 1;
+};
+
+Plan plan_sorting(std::span<const std::uint64_t> offsets, std::uint64_t distinct, const BuildOptions& options) {
+    const std::uint64_t positions = offsets.back() + offsets.size() - 1;
+    // What a build takes whatever its size: buffers, and tables over the alphabet.
+    const std::uint64_t tables = (16 << 20) + 24 * distinct;
+    const std::uint64_t limit = options.memory_limit;
+    if (limit == 0 || tables + positions * bytes_per_position <= limit) return {};
+    std::uint64_t longest = 1;
+    for (std::size_t d = 0; d + 1 < offsets.size(); ++d) longest = std::max(longest, offsets[d + 1] - offsets[d] + 1);
+    const std::uint64_t needed = tables + longest * bytes_per_merged_position;
+    if (needed > limit)
+        throw BuildError("the longest document, of " + std::to_string(longest - 1) +
+                         " tokens, can't be sorted within memory_limit; raise it to " + std::to_string(needed));
+    const std::uint64_t room = (limit - tables) / bytes_per_merged_position;
+    const unsigned wanted = options.threads == 0 ? available_threads() : options.threads;
+    const auto threads = static_cast<unsigned>(std::min<std::uint64_t>(wanted, room / longest));
+    return {cut_into_parts(offsets, room / threads), threads};
+}
+
+// Sorts everything at once.
+template <class Token>
+void write_suffixes(SegmentWriter& writer, std::span<const Token> tokens, std::span<const std::uint64_t> offsets,
+                    const Alphabet& alphabet, const SegmentEntry& entry) {
+    const Part all{0, entry.documents, 0, entry.tokens + entry.documents};
+    const Region text = sortable_text(tokens, offsets, all, alphabet);
+    Region region = Region::allocate(text.size());
+    const std::span<Rank> suffixes(reinterpret_cast<Rank*>(region.mutable_data()), all.length);
+    sort_suffixes(text.view<Rank>(0), static_cast<Rank>(entry.documents + entry.distinct_tokens), suffixes);
     // The separators come first, one each; they are no suffixes of any document.
     writer.write(Role::suffixes, std::span<const Rank>(suffixes.subspan(entry.documents)));
 }
 
+// Sorts part by part into files beside the index, and merges them from there.
+template <class Symbol, class Token>
+void merge_suffixes(SegmentWriter& writer, std::span<const Token> tokens, std::span<const std::uint64_t> offsets,
+                    const Plan& plan, const Alphabet& alphabet, const std::filesystem::path& directory,
+                    SegmentEntry& entry) {
+    const std::vector<Part>& parts = plan.parts;
+    run_parallel(parts.size(), plan.threads, [&](std::size_t i) {
+        const std::string number = std::to_string(i);
+        const Region text = sortable_text(tokens, offsets, parts[i], alphabet);
+        const auto symbols = static_cast<Rank>(parts[i].last - parts[i].first + entry.distinct_tokens);
+        sort_part(text.view<Rank>(0), symbols, parts[i], directory / ("suffixes-" + number),
+                  directory / ("prefixes-" + number));
+    });
+    const Region text = Region::map(directory / entry.file(Role::text).name);
+    ArrayWriter suffixes = writer.open(Role::suffixes);
+    merge_parts<Symbol>(text.view<Symbol>(sizeof(FileHeader)), parts.size(), directory,
+                        [&](std::span<const std::uint32_t> sorted) { suffixes.append(sorted); });
+    entry.file(Role::suffixes) = suffixes.finish();
+}
+
+template <class Symbol, class Token>
+void write_text_and_suffixes(std::span<const Token> tokens, std::span<const std::uint64_t> offsets,
+                             const Alphabet& alphabet, const std::filesystem::path& directory,
+                             const BuildOptions& options, SegmentEntry& entry) {
+    const Plan plan = plan_sorting(offsets, entry.distinct_tokens, options);
+    SegmentWriter writer(directory, entry);
+    writer.write(Role::alphabet, std::span<const std::uint32_t>(alphabet.ids()));
+    writer.write(Role::documents, offsets);
+    writer.write_text<Symbol>(tokens, offsets, alphabet);
+    if (plan.parts.size() > 1)
+        merge_suffixes<Symbol>(writer, tokens, offsets, plan, alphabet, directory, entry);
+    else
+        write_suffixes(writer, tokens, offsets, alphabet, entry);
+}
+
 template <class Token>
 SegmentEntry write_segment(std::span<const Token> tokens, std::span<const std::uint64_t> offsets,
-                           const std::filesystem::path& directory) {
+                           const std::filesystem::path& directory, const BuildOptions& options) {
     const Alphabet alphabet(distinct_tokens(tokens));
     SegmentEntry entry;
     entry.content_id = content_id(tokens, offsets);
@@ -148,18 +222,10 @@ SegmentEntry write_segment(std::span<const Token> tokens, std::span<const std::u
     entry.documents = offsets.size() - 1;
     entry.distinct_tokens = alphabet.ids().size();
     entry.symbol_bytes = entry.distinct_tokens < 65536 ? 2 : 4;
-
-    SegmentWriter writer(directory, entry);
-    writer.write(Role::alphabet, std::span<const std::uint32_t>(alphabet.ids()));
-    writer.write(Role::documents, offsets);
-    const Region region = sortable_text(tokens, offsets, alphabet);
-    const std::span<const Rank> text = region.view<Rank>(0);
     if (entry.symbol_bytes == 2)
-        writer.write_text<std::uint16_t>(text);
+        write_text_and_suffixes<std::uint16_t>(tokens, offsets, alphabet, directory, options, entry);
     else
-        writer.write_text<std::uint32_t>(text);
-    writer.write_buckets(text);
-    write_suffixes(writer, text, entry);
+        write_text_and_suffixes<std::uint32_t>(tokens, offsets, alphabet, directory, options, entry);
     return entry;
 }
 
@@ -184,7 +250,7 @@ void build_index(std::span<const Token> tokens, std::span<const std::uint64_t> o
     manifest.documents = offsets.size() - 1;
     manifest.tokenizer_sha256 = options.tokenizer_sha256;
     manifest.metadata = options.metadata;
-    manifest.segments.push_back(write_segment(tokens, offsets, staging.path()));
+    manifest.segments.push_back(write_segment(tokens, offsets, staging.path(), options));
     manifest.distinct_tokens = manifest.segments[0].distinct_tokens;
     write_manifest(manifest, staging.path());
     staging.commit();

@@ -1,15 +1,22 @@
 #include "stillhouse/segment.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "stillhouse/continuations.hpp"
 #include "stillhouse/errors.hpp"
+#include "stillhouse/pool.hpp"
 #include "stillhouse/xxh64.hpp"
 
 namespace stillhouse {
 namespace {
+
+// So many kinds of bigrams get a table however few the tokens are.
+constexpr std::uint64_t always_bigrams = 1 << 16;
 
 Region open_file(const std::filesystem::path& directory, const FileEntry& file, bool preload) {
     const std::filesystem::path path = directory / file.name;
@@ -22,92 +29,6 @@ Region open_file(const std::filesystem::path& directory, const FileEntry& file, 
     Region region = preload ? Region::read(path) : Region::map(path);
     if (region.size() != file.bytes) throw FormatError(path.string() + ": changed while it was opened");
     return region;
-}
-
-template <class Symbol>
-std::vector<Symbol> translate(std::span<const std::uint32_t> tokens, const Alphabet& alphabet) {
-    std::vector<Symbol> symbols(tokens.size());
-    std::transform(tokens.begin(), tokens.end(), symbols.begin(),
-                   [&](std::uint32_t id) { return static_cast<Symbol>(alphabet.symbol(id)); });
-    return symbols;
-}
-
-template <class Symbol>
-Range find_in(const SuffixArray<Symbol>& array, std::span<const Symbol> query) {
-    // Symbol 0, an unknown token, would match the ends of documents.
-    if (std::find(query.begin(), query.end(), Symbol{0}) != query.end()) return {};
-    return run(array, query, Goal::whole).range();
-}
-
-template <class Symbol>
-void find_all(const SuffixArray<Symbol>& array, std::span<const Symbol> values,
-              std::span<const std::uint64_t> offsets, std::span<Range> ranges) {
-    std::vector<std::size_t> slots;  // queries whose tokens are all known
-    for (std::size_t i = 0; i + 1 < offsets.size(); ++i) {
-        const auto query = values.subspan(offsets[i], offsets[i + 1] - offsets[i]);
-        ranges[i] = {};
-        if (std::find(query.begin(), query.end(), Symbol{0}) == query.end()) slots.push_back(i);
-    }
-    std::size_t next = 0;
-    run_interleaved(
-        array,
-        [&](Search<Symbol>& search) {
-            if (next == slots.size()) return false;
-            const std::size_t i = slots[next++];
-            search = {array, values.subspan(offsets[i], offsets[i + 1] - offsets[i]), Goal::whole};
-            return true;
-        },
-        [&](std::size_t slot, const Search<Symbol>& search) { ranges[slots[slot]] = search.range(); });
-}
-
-// Hands out the positions of ragged queries together with the known symbols that
-// follow: a match ends before an unknown token and at the end of its query.
-template <class Symbol>
-class Tails {
-  public:
-    Tails(std::span<const Symbol> values, std::span<const std::uint64_t> offsets)
-        : values_(values), offsets_(offsets) {}
-
-    bool next(std::span<const Symbol>& tail) {
-        if (at_ == values_.size()) return false;
-        while (query_end_ <= at_) query_end_ = offsets_[++query_];
-        if (known_end_ <= at_) {
-            const auto rest = values_.subspan(at_, query_end_ - at_);
-            known_end_ = at_ + static_cast<std::size_t>(std::find(rest.begin(), rest.end(), Symbol{0}) - rest.begin());
-        }
-        // At an unknown token known_end_ is at_: the tail is empty.
-        tail = values_.subspan(at_, known_end_ - at_);
-        ++at_;
-        return true;
-    }
-
-  private:
-    std::span<const Symbol> values_;
-    std::span<const std::uint64_t> offsets_;
-    std::size_t query_ = 0;
-    std::size_t query_end_ = 0;
-    std::size_t known_end_ = 0;
-    std::size_t at_ = 0;
-};
-
-template <class Symbol>
-void match_all(const SuffixArray<Symbol>& array, std::span<const Symbol> values,
-               std::span<const std::uint64_t> offsets, std::span<std::uint32_t> lengths,
-               std::span<std::uint64_t> counts) {
-    Tails<Symbol> tails(values, offsets);
-    run_interleaved(
-        array,
-        [&](Search<Symbol>& search) {
-            std::span<const Symbol> tail;
-            if (!tails.next(tail)) return false;
-            search = {array, tail, Goal::longest};
-            return true;
-        },
-        [&](std::size_t slot, const Search<Symbol>& search) {
-            lengths[slot] = static_cast<std::uint32_t>(search.matched());
-            // The empty match is everywhere, but no match counts nothing.
-            counts[slot] = search.matched() == 0 ? 0 : search.range().count();
-        });
 }
 
 }  // namespace
@@ -130,6 +51,59 @@ Segment::Segment(const std::filesystem::path& directory, const SegmentEntry& ent
     check_buckets();
     const auto ids = elements<std::uint32_t>(Role::alphabet);
     alphabet_ = Alphabet({ids.begin(), ids.end()});
+    if (!preload) return;
+    try {
+        std::visit([&](auto& array) { add_bigrams(array); }, array_);
+    } catch (const FormatError& error) {
+        throw FormatError((directory / entry.file(Role::suffixes).name).string() + ": " + error.what());
+    }
+}
+
+// Corrupt arrays give a wrong table or a FormatError, as they would in queries.
+template <class Symbol>
+void Segment::add_bigrams(SuffixArray<Symbol>& array) {
+    const std::size_t distinct = entry_.distinct_tokens;
+    if (distinct == 0) return;
+    const std::size_t parts = std::min<std::size_t>(distinct, 64);
+    const std::size_t most = std::max(always_bigrams, entry_.tokens / 8);
+    std::vector<std::vector<Bigrams::Entry>> entries(parts);
+    std::atomic<bool> few{true};
+    // Parts of about equal numbers of suffixes.
+    const auto bound = [&](std::size_t part) {
+        const auto rank = entry_.tokens * part / parts;
+        const auto at = std::lower_bound(array.buckets.begin() + 1, array.buckets.end() - 1, rank);
+        return part == parts ? distinct + 1 : static_cast<std::size_t>(at - array.buckets.begin());
+    };
+    run_parallel(parts, 0, [&](std::size_t part) {
+        if (few && !collect_bigrams(array, bound(part), bound(part + 1), most, entries[part])) few = false;
+    });
+    std::size_t total = 0;
+    for (const auto& part : entries) total += part.size();
+    if (!few || total > most) return;
+    bigrams_ = std::make_unique<const Bigrams>(entries);
+    array.bigrams = bigrams_.get();
+    add_keys(array);
+}
+
+template <class Symbol>
+void Segment::add_keys(SuffixArray<Symbol>& array) {
+    Keys<Symbol> keys(array.suffixes.size());
+    constexpr std::size_t piece = 1 << 16;
+    constexpr std::size_t distance = 16;
+    run_parallel((keys.size() + piece - 1) / piece, 0, [&](std::size_t part) {
+        const std::size_t end = std::min(keys.size(), (part + 1) * piece);
+        for (std::size_t k = part * piece; k < end; ++k) {
+            if (k + distance < end) {
+                const std::size_t ahead = array.suffixes[(k + distance) * keys.fanout];
+                __builtin_prefetch(array.text.data() + std::min(ahead, array.text.size()));
+            }
+            const std::size_t at = array.position(k * keys.fanout);
+            keys.lowest()[k] = keys.pack(array.text.data() + at, array.text.size() - at);
+        }
+    });
+    keys.fill_upper();
+    keys_ = std::move(keys);
+    array.keys = &std::get<Keys<Symbol>>(keys_);
 }
 
 template <class T>
@@ -175,38 +149,13 @@ void Segment::check_buckets() const {
         fail(Role::buckets, "ranks do not ascend from 0 to the number of tokens; corrupt");
 }
 
-Range Segment::find(std::span<const std::uint32_t> query) const {
-    return std::visit(
-        [&]<class Symbol>(const SuffixArray<Symbol>& array) {
-            const std::vector<Symbol> symbols = translate<Symbol>(query, alphabet_);
-            return find_in(array, std::span<const Symbol>(symbols));
-        },
-        array_);
-}
-
-void Segment::find_batch(std::span<const std::uint32_t> values, std::span<const std::uint64_t> offsets,
-                         std::span<Range> ranges) const {
-    std::visit(
-        [&]<class Symbol>(const SuffixArray<Symbol>& array) {
-            const std::vector<Symbol> symbols = translate<Symbol>(values, alphabet_);
-            find_all(array, std::span<const Symbol>(symbols), offsets, ranges);
-        },
-        array_);
-}
-
-void Segment::match_lengths_batch(std::span<const std::uint32_t> values, std::span<const std::uint64_t> offsets,
-                                  std::span<std::uint32_t> lengths, std::span<std::uint64_t> counts) const {
-    std::visit(
-        [&]<class Symbol>(const SuffixArray<Symbol>& array) {
-            const std::vector<Symbol> symbols = translate<Symbol>(values, alphabet_);
-            match_all(array, std::span<const Symbol>(symbols), offsets, lengths, counts);
-        },
-        array_);
-}
-
 std::pair<std::uint64_t, std::uint64_t> Segment::locate(std::uint64_t rank) const {
     const std::uint64_t at =
         std::visit([&](const auto& array) { return std::uint64_t{array.position(rank)}; }, array_);
+    return locate_text(at);
+}
+
+std::pair<std::uint64_t, std::uint64_t> Segment::locate_text(std::uint64_t at) const {
     // Document d starts in the text at its offset plus one separator for each
     // document before it; look for the last one that starts at or before `at`.
     std::uint64_t first = 0;

@@ -207,7 +207,14 @@ TEST(corrupt_arrays_do_not_crash) {
             for (auto n = random() % 100; n > 0; --n)
                 overwrite(path / file, 64 + random() % (size - 64), std::string(1, static_cast<char>(random())));
         }
-        const auto index = Index::open(path, {true});
+        std::shared_ptr<const Index> index;
+        // The tables of preloaded indexes may see it at once.
+        const auto refused =
+            check::thrown<stillhouse::FormatError>([&] { index = Index::open(path, {round % 2 == 0}); });
+        if (!refused.empty()) {
+            ++errors;
+            continue;
+        }
         Tokens lengths(60);
         std::vector<std::uint64_t> counts(60);
         for (const Tokens& document : documents) {

@@ -6,6 +6,7 @@
 //     Error
 //       BuildError    an index could not be written
 //       FormatError   files on disk are missing, foreign, newer or corrupt
+//       Stopped       a call was cancelled or ran past its deadline
 #pragma once
 
 #include <stdexcept>
@@ -28,6 +29,11 @@ class BuildError : public Error {
 };
 
 class FormatError : public Error {
+  public:
+    using Error::Error;
+};
+
+class Stopped : public Error {
   public:
     using Error::Error;
 };

@@ -15,17 +15,13 @@
 #include <cstring>
 #include <span>
 
+#include "stillhouse/bigrams.hpp"
 #include "stillhouse/errors.hpp"
+#include "stillhouse/keys.hpp"
+#include "stillhouse/range.hpp"
+#include "stillhouse/stop.hpp"
 
 namespace stillhouse {
-
-// Ranks [lo, hi) of the suffixes that start with a query; empty if lo == hi.
-struct Range {
-    std::uint64_t lo = 0;
-    std::uint64_t hi = 0;
-
-    std::uint64_t count() const { return hi - lo; }
-};
 
 // The arrays of a segment. Symbol is uint16 or uint32; 0 ends a document.
 template <class Symbol>
@@ -33,6 +29,11 @@ struct SuffixArray {
     std::span<const Symbol> text;             // T + D symbols in [0, K]
     std::span<const std::uint32_t> suffixes;  // T positions in text, in suffix order
     std::span<const std::uint32_t> buckets;   // K + 2 ranks: [s, s + 1) starts with symbol s
+    const Bigrams* bigrams = nullptr;         // ranks by the first two symbols, if there is a table
+    const Keys<Symbol>* keys = nullptr;       // symbols of sampled suffixes, if there are bigrams
+
+    Range bucket(Symbol symbol) const { return {buckets[symbol], buckets[symbol + std::size_t{1}]}; }
+    Range all() const { return {0, suffixes.size()}; }
 
     // Where the suffix of a rank in [0, T) starts. Never trusts the file: throws
     // FormatError if the position is outside the text.
@@ -41,6 +42,15 @@ struct SuffixArray {
         if (at >= text.size()) [[unlikely]]
             throw FormatError("suffixes: a position beyond the text; the index is corrupt, run verify()");
         return at;
+    }
+
+    // The symbol `depth` after the start of a rank's suffix, which is at least that
+    // long: 0 if the document ends there.
+    Symbol symbol_at(std::uint64_t rank, std::size_t depth) const { return symbol_behind(position(rank), depth); }
+    Symbol symbol_behind(std::size_t at, std::size_t depth) const {
+        if (depth >= text.size() - at) [[unlikely]]
+            throw FormatError("text: does not end with a document end; the index is corrupt, run verify()");
+        return text[at + depth];
     }
 };
 
@@ -65,7 +75,8 @@ std::size_t common_prefix(const Symbol* text, const Symbol* query, std::size_t k
 // its longest prefix that occurs.
 enum class Goal { whole, longest };
 
-// One search. While !done(): fetch the suffix of rank(), feed() its position.
+// One search. While !done(): if in_keys(), feed_key(); else fetch
+// the suffix of rank(), feed() its position.
 template <class Symbol>
 class Search {
   public:
@@ -78,17 +89,59 @@ class Search {
             finish({0, array.suffixes.size()}, 0);
             return;
         }
-        const std::size_t first = query_[0];
-        bucket_ = {array.buckets[first], array.buckets[first + 1]};
+        bucket_ = array.bucket(query_[0]);
         if (bucket_.count() == 0 || length_ == 1) {
             finish(bucket_, bucket_.count() == 0 ? 0 : 1);
             return;
         }
-        // All suffixes of the bucket share the first symbol.
+        if (array.bigrams) {
+            const Range range = array.bigrams->find(query_[0], query_[1]);
+            if (range.count() == 0) {
+                finish(goal_ == Goal::whole ? Range{} : bucket_, 1);
+                return;
+            }
+            if (length_ == 2) {
+                finish(range, 2);
+                return;
+            }
+            bucket_ = range;
+            base_ = 2;
+        }
+        // All suffixes of the bucket share the first base_ symbols.
+        known_ = shared_below_ = shared_above_ = shared_top_ = base_;
         lo_ = bucket_.lo;
         hi_ = top_ = bucket_.hi;
+        if (array.keys && aim_at_keys(array)) return;
         phase_ = Phase::descend;
         aim();
+    }
+
+    bool in_keys() const { return phase_ == Phase::keys; }
+
+    void prefetch_keys(const SuffixArray<Symbol>& array) const {
+        const std::uint64_t* keys = array.keys->level(level_);
+        __builtin_prefetch(keys + below_.lo);
+        if (above_.hi > below_.lo + 8 || above_.lo != below_.lo) __builtin_prefetch(keys + above_.hi - (above_.hi > 0));
+        if (below_.count() > 9) __builtin_prefetch(keys + below_.lo + 8);
+    }
+
+    // Goes down one level of the keys.
+    void feed_key(const SuffixArray<Symbol>& array) {
+        const std::uint64_t* keys = array.keys->level(level_);
+        const std::uint64_t mask = Keys<Symbol>::mask(length_);
+        // The first key that is not below the query's, and the first one above it.
+        std::uint64_t first = below_.lo;
+        for (std::uint64_t i = below_.lo; i < below_.hi; ++i) first += (keys[i] & mask) < wanted_key_;
+        std::uint64_t end = above_.lo;
+        for (std::uint64_t i = above_.lo; i < above_.hi; ++i) end += (keys[i] & mask) <= wanted_key_;
+        if (level_ == 0) return leave_keys(first, end);
+        const Range keys_below = Keys<Symbol>::within(bucket_, --level_);
+        const auto between = [&](std::uint64_t key) {
+            const std::uint64_t from = key > 0 ? (key - 1) * Keys<Symbol>::fanout + 1 : 0;
+            return Range{std::max(keys_below.lo, from), std::min(keys_below.hi, key * Keys<Symbol>::fanout)};
+        };
+        below_ = between(first);
+        above_ = between(end);
     }
 
     bool done() const { return phase_ == Phase::done; }
@@ -117,6 +170,7 @@ class Search {
 
   private:
     enum class Phase : std::uint8_t {
+        keys,     // look for the keys around the query's, in below_ and above_
         descend,  // look for the query's place among the suffixes: [lo_, hi_)
         left,     // look for the first suffix that shares matched_ symbols
         right,    // look for the last one
@@ -127,6 +181,37 @@ class Search {
         result_ = range;
         matched_ = matched;
         phase_ = Phase::done;
+    }
+
+    // Whether there are enough keys between the borders to be worth a look.
+    bool aim_at_keys(const SuffixArray<Symbol>& array) {
+        below_ = Keys<Symbol>::within(bucket_, level_ = 0);
+        if (below_.count() < 2) return false;
+        while (below_.count() > 16 && level_ + 1 < array.keys->levels())
+            below_ = Keys<Symbol>::within(bucket_, ++level_);
+        above_ = below_;
+        wanted_key_ = Keys<Symbol>::pack(query_, length_);
+        phase_ = Phase::keys;
+        return true;
+    }
+
+    // Keys [first, end) equal the query's as far as both reach.
+    void leave_keys(std::uint64_t first, std::uint64_t end) {
+        constexpr std::uint64_t fanout = Keys<Symbol>::fanout;
+        // The suffixes of the keys around are compared as well where the length of
+        // their common prefix may be the answer.
+        const std::uint64_t around = goal_ == Goal::longest ? 1 : 0;
+        if (first > 0) lo_ = std::max(lo_, (first - 1) * fanout + 1 - around);
+        hi_ = std::min(hi_, end * fanout + around);
+        top_ = hi_;
+        if (first < end && length_ <= Keys<Symbol>::skipped + Keys<Symbol>::packed) {
+            // Whole matches: all from the first of these keys to the last.
+            hi_ = first * fanout;
+            highest_ = (end - 1) * fanout;
+            shared_above_ = length_;
+        }
+        phase_ = Phase::descend;
+        aim();
     }
 
     void aim() {
@@ -157,20 +242,20 @@ class Search {
     }
 
     // The query's place is lo_; shared_below_ and shared_above_ belong to the two
-    // suffixes around it, or are 1 where the bucket ends.
+    // suffixes around it, or are base_ where the bucket ends.
     void land() {
         matched_ = std::max(shared_below_, shared_above_);
         if (goal_ == Goal::whole && shared_above_ < length_) return finish({0, 0}, matched_);
-        if (matched_ == 1) return finish(bucket_, 1);
+        if (matched_ == base_) return finish(bucket_, base_);
         result_ = {lo_, lo_};
         if (shared_above_ == length_) {
             // Nothing below starts with the whole query; above, the end is known to
             // lie behind the highest match and not behind top_.
             start_widening(Phase::right, highest_, top_, shared_top_, false);
         } else if (shared_below_ == matched_) {
-            start_widening(Phase::left, lo_ - 1, bucket_.lo - 1, 1, true);
+            start_widening(Phase::left, lo_ - 1, bucket_.lo - 1, base_, true);
         } else {
-            start_widening(Phase::right, lo_, bucket_.hi, 1, true);
+            start_widening(Phase::right, lo_, bucket_.hi, base_, true);
         }
     }
 
@@ -214,19 +299,24 @@ class Search {
         }
         result_.lo = inner_;
         if (shared_above_ == matched_)
-            start_widening(Phase::right, lo_, bucket_.hi, 1, true);
+            start_widening(Phase::right, lo_, bucket_.hi, base_, true);
         else
             phase_ = Phase::done;
     }
 
     const Symbol* query_ = nullptr;
     std::size_t length_ = 0;
+    std::size_t base_ = 1;  // symbols that all suffixes of bucket_ share with the query
     std::uint64_t rank_ = 0;
     std::size_t known_ = 1;
     std::uint64_t lo_ = 0;
     std::uint64_t hi_ = 0;
     std::size_t shared_below_ = 1;
     std::size_t shared_above_ = 1;
+    std::uint64_t wanted_key_ = 0;
+    std::size_t level_ = 0;
+    Range below_;
+    Range above_;
     std::uint64_t top_ = 0;  // lowest rank known to be above all whole matches
     std::size_t shared_top_ = 1;
     std::uint64_t highest_ = 0;  // highest whole match seen
@@ -244,6 +334,7 @@ class Search {
 template <class Symbol>
 Search<Symbol> run(const SuffixArray<Symbol>& array, std::span<const Symbol> query, Goal goal) {
     Search<Symbol> search(array, query, goal);
+    while (search.in_keys()) search.feed_key(array);
     while (!search.done()) search.feed(array, array.position(search.rank()));
     return search;
 }
@@ -253,8 +344,9 @@ Search<Symbol> run(const SuffixArray<Symbol>& array, std::span<const Symbol> que
 //   next(search) -> bool   stores the next search, or returns false at the end
 //   finish(slot, search)   takes a result; `slot` counts the searches from 0 in
 //                          the order of next, results come in any order
+//   stop                   checked on the way, if there is one
 template <class Symbol, class Next, class Finish>
-void run_interleaved(const SuffixArray<Symbol>& array, Next next, Finish finish) {
+void run_interleaved(const SuffixArray<Symbol>& array, const Stop* stop, Next next, Finish finish) {
     struct Lane {
         Search<Symbol> search;
         std::size_t slot = 0;
@@ -265,11 +357,15 @@ void run_interleaved(const SuffixArray<Symbol>& array, Next next, Finish finish)
     std::size_t slots = 0;
 
     const auto fetch_suffix = [&](const Lane& lane) {
-        __builtin_prefetch(array.suffixes.data() + lane.search.rank());
+        if (lane.search.in_keys())
+            lane.search.prefetch_keys(array);
+        else
+            __builtin_prefetch(array.suffixes.data() + lane.search.rank());
     };
     // Gives the lane a search that needs probing; false when there is none left.
     const auto refill = [&](Lane& lane) {
         while (next(lane.search)) {
+            if ((slots & 1023) == 0 && stop) stop->check();
             lane.slot = slots++;
             if (!lane.search.done()) {
                 fetch_suffix(lane);
@@ -280,17 +376,23 @@ void run_interleaved(const SuffixArray<Symbol>& array, Next next, Finish finish)
         return false;
     };
 
+    Pacer pacer(stop, 32);
     std::size_t active = 0;
     while (active < lanes.size() && refill(lanes[active])) ++active;
     while (active > 0) {
+        pacer.step();
         for (std::size_t i = 0; i < active; ++i) {
             Lane& lane = lanes[i];
+            if (lane.search.in_keys()) continue;
             lane.at = array.position(lane.search.rank());
             __builtin_prefetch(array.text.data() + lane.at + std::min(lane.search.known(), array.text.size() - lane.at));
         }
         for (std::size_t i = 0; i < active;) {
             Lane& lane = lanes[i];
-            lane.search.feed(array, lane.at);
+            if (lane.search.in_keys())
+                lane.search.feed_key(array);
+            else
+                lane.search.feed(array, lane.at);
             if (!lane.search.done()) {
                 fetch_suffix(lane);
                 ++i;

@@ -3,15 +3,19 @@
 import os
 from collections.abc import Mapping
 
+import numpy as np
+
 from stillhouse_native import _core
 from stillhouse_native.types import Integers
 
 
 def build(
-    tokens: Integers,
-    doc_offsets: Integers,
+    tokens: Integers | str | os.PathLike[str],
+    doc_offsets: Integers | str | os.PathLike[str],
     out_dir: str | os.PathLike[str],
     *,
+    threads: int = 1,
+    memory_limit: int | None = None,
     tokenizer_sha256: str = "",
     metadata: Mapping[str, str] | None = None,
 ) -> None:
@@ -23,27 +27,54 @@ def build(
     Args:
         tokens: All token ids, document after document. Contiguous uint16 and uint32
             arrays (also memory-mapped ones) are read in place; lists and other
-            integer arrays are copied to uint32.
+            integer arrays are copied to uint32. A path names a .npy file to map.
         doc_offsets: D + 1 offsets into ``tokens`` for D documents: starts at 0, ends at
-            ``len(tokens)``, never decreases.
+            ``len(tokens)``, never decreases; or a .npy file of them.
         out_dir: The directory to create; it may exist if it is empty.
+        threads: How many parts may be sorted at once under a memory limit; 0: as many as
+            there are processors.
+        memory_limit: Bytes of memory to take beside the tokens; without a limit it is about
+            10 a token. Under one, parts are sorted and merged through files, with the same
+            result; the system may hold more of those files in memory as long as there is room.
         tokenizer_sha256: SHA-256 of the tokenizer's file in lower-case hexadecimal.
         metadata: Free text to keep with the index.
 
     Raises:
         ValueError: An argument is out of range or of the wrong kind.
-        BuildError: The corpus is too large, or the files could not be written.
+        BuildError: The corpus is too large, a document doesn't fit the memory limit, or the
+            files could not be read or written.
     """
     _core.build(
-        tokens,
-        doc_offsets,
+        _mapped("tokens", tokens),
+        _mapped("doc_offsets", doc_offsets),
         os.fsencode(out_dir),
         _utf8("tokenizer_sha256", tokenizer_sha256),
         [
             (_utf8("metadata", key), _utf8("metadata", value))
             for key, value in (metadata or {}).items()
         ],
+        threads,
+        0 if memory_limit is None else _positive("memory_limit", memory_limit),
     )
+
+
+def _mapped(name: str, array: Integers | str | os.PathLike[str]) -> Integers:
+    # Text that names no file stays what it is, a wrong kind of array.
+    if not isinstance(array, os.PathLike) and not (isinstance(array, str) and array[-4:] == ".npy"):
+        return array  # type: ignore[return-value]
+    try:
+        mapped = np.load(array, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{name}: {os.fspath(array)} is no .npy file to map: {error}") from None
+    if not isinstance(mapped, np.ndarray):
+        raise ValueError(f"{name}: {os.fspath(array)} holds several arrays; pass a .npy file")
+    return mapped
+
+
+def _positive(name: str, number: int) -> int:
+    if number < 1:
+        raise ValueError(f"{name} = {number} is out of range; pass a number of bytes, or None")
+    return number
 
 
 def _utf8(name: str, text: object) -> bytes:

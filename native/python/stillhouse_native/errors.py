@@ -3,6 +3,7 @@
 EngineError
   BuildError     an index could not be written
   FormatError    files on disk are missing, foreign, newer or corrupt
+  Stopped        a call was cancelled or ran past its deadline
 """
 
 
@@ -16,3 +17,7 @@ class BuildError(EngineError):
 
 class FormatError(EngineError):
     """Files on disk are missing, foreign, newer or corrupt; names the file."""
+
+
+class Stopped(EngineError):
+    """A call was cancelled or ran past its deadline; it left nothing behind."""

@@ -73,7 +73,8 @@ def test_exhaustive(alphabet: tuple[int, ...], longest: int, query: int) -> None
     built = 0
     for documents in corpora:
         naive = NaiveIndex(documents)
-        with scratch() as directory, index_of(documents, Path(directory) / "index") as index:
+        preload = built % 2 == 1
+        with scratch() as place, index_of(documents, Path(place) / "i", preload=preload) as index:
             assert_same(index, naive, queries)
             assert_documents(index, naive)
         built += 1
@@ -164,11 +165,15 @@ texts = st.lists(ids, max_size=12)
 @settings(
     max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(documents=st.lists(texts, max_size=8), queries=st.lists(texts, max_size=5))
-def test_random(documents: list[list[int]], queries: list[list[int]]) -> None:
+@given(
+    documents=st.lists(texts, max_size=8),
+    queries=st.lists(texts, max_size=5),
+    preload=st.booleans(),
+)
+def test_random(documents: list[list[int]], queries: list[list[int]], preload: bool) -> None:
     """Whatever hypothesis can think of."""
     naive = NaiveIndex(documents)
-    with scratch() as directory, index_of(documents, Path(directory) / "index") as index:
+    with scratch() as place, index_of(documents, Path(place) / "i", preload=preload) as index:
         assert_same(index, naive, [tuple(query) for query in queries])
         assert_documents(index, naive)
         index.verify()
@@ -182,3 +187,39 @@ def test_long_matches_in_repeats(tmp_path: Path) -> None:
     index = index_of(documents, tmp_path / "index")
     queries = [tuple(period * 10), tuple(period * 8 + [9, 1]), tuple(period * 3 + [4] + period * 3)]
     assert_same(index, naive, queries)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    alphabet=st.integers(1, 4),
+    size=st.integers(50, 300),
+    cut=st.integers(1, 300),
+    wide=st.booleans(),
+)
+def test_tables_of_preloaded_indexes(
+    seed: int, alphabet: int, size: int, cut: int, wide: bool
+) -> None:
+    """Bigrams with dozens of occurrences, which are searched by packed keys."""
+    random = np.random.default_rng(seed)
+    tokens = random.integers(0, alphabet, size)
+    # Symbols of 4 bytes: more distinct ids than 2 bytes tell apart.
+    filler = [list(range(10, 65_600))] if wide and seed % 8 == 0 else []
+    documents = [tokens[i : i + cut].tolist() for i in range(0, size, cut)]
+    naive = NaiveIndex(documents)
+    queries = [
+        tuple(random.integers(0, alphabet + (random.random() < 0.1), n).tolist())
+        for n in random.integers(2, 12, 20)
+    ]
+    queries += [tuple(tokens[i : i + n]) for i in range(0, size, 40) for n in (3, 6, 7, 20)]
+    values, offsets = ragged(queries)
+    with scratch() as place:
+        index = index_of(documents + filler, Path(place) / "index", preload=True)
+        assert index.count_batch(values, offsets).tolist() == [naive.count(q) for q in queries]
+        for query in queries:
+            lo, hi = index.find(query)
+            assert hi - lo == naive.count(query)
+            if not filler:
+                assert (lo, hi) == naive.find(query)
+            matches = tuple(a.tolist() for a in index.match_lengths(query))
+            assert matches == naive.match_lengths(query)

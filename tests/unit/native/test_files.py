@@ -175,6 +175,17 @@ def test_newer_file_version(directory: Path) -> None:
         open_both(directory)
 
 
+def test_wrong_tokenizer(tmp_path: Path, directory: Path) -> None:
+    ours, theirs = "ab" * 32, "cd" * 32
+    build([1], [0, 1], tmp_path / "ours", tokenizer_sha256=ours)
+    for preload in (False, True):
+        assert Index.open(tmp_path / "ours", preload=preload, tokenizer_sha256=ours).tokens == 1
+        with pytest.raises(FormatError, match=rf"manifest\.json: .*tokenizer {ours}, not {theirs}"):
+            Index.open(tmp_path / "ours", preload=preload, tokenizer_sha256=theirs)
+    with pytest.raises(FormatError, match="tokenizer none"):
+        Index.open(directory, tokenizer_sha256=ours)
+
+
 def test_swapped_files(tmp_path: Path, directory: Path) -> None:
     build(TOKENS[::-1], OFFSETS, tmp_path / "other")
     for file in FILES:
@@ -271,6 +282,14 @@ def test_corrupt_arrays_never_crash(directory: Path) -> None:
         lambda i: i.count_batch(TOKENS, range(321)),
         lambda i: i.match_lengths(TOKENS),
         lambda i: i.positions(0, 320),
+        lambda i: i.ntd_batch(TOKENS, range(0, 321, 2)),
+        lambda i: i.infgram_ntd(TOKENS[:50], top=3),
+        lambda i: [i.infgram_prob(TOKENS[:n], 5) for n in range(60)],
+        lambda i: i.prob_batch(TOKENS, range(0, 321, 4), TOKENS[:80]),
+        lambda i: i.score(TOKENS),
+        lambda i: i.find_cnf([[[5, 6]], [[7], [9]]], max_diff_tokens=9),
+        lambda i: i.attribute(TOKENS[:60], min_length=2),
+        lambda i: i.search_docs([5], limit=5),
         lambda i: [i.doc_by_rank(rank) for rank in range(320)],
         lambda i: i.document(2),
         lambda i: i.verify(),
@@ -282,7 +301,11 @@ def test_corrupt_arrays_never_crash(directory: Path) -> None:
             places = random.integers(64, len(damaged), random.integers(1, 200))
             damaged[places] = random.integers(0, 256, len(places))
             (directory / f"segment-0.{file}").write_bytes(damaged.tobytes())
-        index = Index.open(directory, preload=bool(random.integers(2)))
+        try:
+            index = Index.open(directory, preload=bool(random.integers(2)))
+        except FormatError as error:  # the tables of preloaded indexes
+            messages.append(str(error))
+            continue
         for call in calls:
             try:
                 call(index)

@@ -44,6 +44,27 @@ def test_suffix_order(name: str, tmp_path: Path) -> None:
     values, offsets = ragged(documents)
     assert proves_suffix_order(np.array(values), offsets, index.positions(0, len(values)))
     assert_bigrams(index, documents)
+    assert_tables(index, Index.open(tmp_path / "index", preload=True), values)
+
+
+def assert_tables(mapped: Index, preloaded: Index, tokens: Sequence[int]) -> None:
+    """The tables of preloaded indexes change no answer."""
+    random = np.random.default_rng(8)
+    starts = random.integers(0, max(1, len(tokens)), (5, 60)).tolist()
+    queries = [
+        list(tokens[start : start + n])
+        for n, row in zip((2, 3, 6, 7, 30), starts, strict=True)
+        for start in row
+        if start < len(tokens)
+    ]
+    queries += [[*q[:-1], q[-1] + 1] for q in queries] + [[*q, q[0]] for q in queries]
+    batch = ragged(queries)
+    found = zip(mapped.find_batch(*batch), preloaded.find_batch(*batch), strict=True)
+    assert all(np.array_equal(one, other) for one, other in found)
+    matched = zip(
+        mapped.match_lengths_batch(*batch), preloaded.match_lengths_batch(*batch), strict=True
+    )
+    assert all(np.array_equal(one, other) for one, other in matched)
 
 
 def assert_bigrams(index: Index, documents: Sequence[Sequence[int]]) -> None:
