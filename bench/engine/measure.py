@@ -115,7 +115,7 @@ def cnf_queries(index: stillhouse_native.Index, held_out: Array) -> list[tuple[A
     random = np.random.default_rng(11)
     terms = [[q] for n in (1, 2) for q in ngrams(held_out, n, 600)]
     rare = [t for t in terms if 0 < index.count(t[0]) < 1_000]
-    frequent = [t for t in terms if 1_000 <= index.count(t[0])]
+    frequent = [t for t in terms if index.count(t[0]) >= 1_000]
     return [
         ([rare[random.integers(len(rare))], frequent[random.integers(len(frequent))]],)
         for _ in range(300)

@@ -29,7 +29,7 @@ def write_inputs(tokens: Array, offsets: Array, directory: Path) -> None:
 
 def build(directory: Path) -> float:
     """Seconds that infini-gram's own indexer takes for the suffix array, on all processors."""
-    from infini_gram import indexing
+    from infini_gram import indexing  # noqa: PLC0415
 
     args = Namespace(
         save_dir=str(directory), temp_dir=str(directory), worker_id=0, workers=1, shards=1,
@@ -54,7 +54,7 @@ def index_bytes(directory: Path) -> int:
 
 def infini_gram(directory: Path) -> Any:
     """In memory, without prefetching by system calls, which slows it down there."""
-    from infini_gram.engine import InfiniGramEngine
+    from infini_gram.engine import InfiniGramEngine  # noqa: PLC0415
 
     return InfiniGramEngine(
         str(directory), eos_token_id=2, load_to_ram=True,
@@ -64,6 +64,6 @@ def infini_gram(directory: Path) -> Any:
 
 def fast_gram(directory: Path) -> Any:
     """Mapped; it has no other way."""
-    from fastgram import GramEngine
+    from fastgram import GramEngine  # noqa: PLC0415
 
     return GramEngine(str(directory), eos_token_id=2)

@@ -54,7 +54,7 @@ def test_special_corpora(documents: list[list[int]], most: int) -> None:
 
 
 def test_a_document_over_the_limit(tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match="longest document, of 100000 tokens, .*memory_limit"):
+    with pytest.raises(BuildError, match=r"longest document, of 100000 tokens, .*memory_limit"):
         build([1] * 100_007, [0, 7, 100_007], tmp_path / "index", memory_limit=2**20)
     assert not list(tmp_path.iterdir())
 

@@ -53,12 +53,9 @@ def assert_tables(mapped: Index, preloaded: Index, tokens: Sequence[int]) -> Non
     queries = [tokens[i : i + n] for n in (2, 3, 6, 7, 30) for i in random.integers(0, 20_000, 60)]
     queries += [[*q[:-1], q[-1] + 1] for q in queries] + [[*q, q[0]] for q in queries]
     batch = ragged(queries)
-    for a, b in zip(mapped.find_batch(*batch), preloaded.find_batch(*batch), strict=True):
-        assert a.tolist() == b.tolist()
-    for a, b in zip(
-        mapped.match_lengths_batch(*batch), preloaded.match_lengths_batch(*batch), strict=True
-    ):
-        assert a.tolist() == b.tolist()
+    for call in ("find_batch", "match_lengths_batch"):
+        answers = zip(getattr(mapped, call)(*batch), getattr(preloaded, call)(*batch), strict=True)
+        assert all(a.tolist() == b.tolist() for a, b in answers)
 
 
 def assert_bigrams(index: Index, documents: Sequence[Sequence[int]]) -> None:
