@@ -1,1 +1,1 @@
-"""Benchmarks: each beside its peer, in one run."""
+"""Benchmarks."""

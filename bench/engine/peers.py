@@ -29,7 +29,7 @@ def write_inputs(tokens: Array, offsets: Array, directory: Path) -> None:
 
 def build(directory: Path) -> float:
     """Seconds that infini-gram's own indexer takes for the suffix array, on all processors."""
-    from infini_gram import indexing  # noqa: PLC0415  (only its own environment has it)
+    from infini_gram import indexing  # noqa: PLC0415
 
     args = Namespace(
         save_dir=str(directory), temp_dir=str(directory), worker_id=0, workers=1, shards=1,

@@ -65,8 +65,9 @@ def test_from_files(tmp_path: Path) -> None:
     np.save(tmp_path / "tokens.npy", tokens)
     np.save(tmp_path / "offsets.npy", offsets)
     limit = TABLES + 24 * 9 + 13 * 700
-    files = tmp_path / "tokens.npy", str(tmp_path / "offsets.npy")
-    build(*files, tmp_path / "a", memory_limit=limit)
+    build(
+        tmp_path / "tokens.npy", str(tmp_path / "offsets.npy"), tmp_path / "a", memory_limit=limit
+    )
     build(tokens, offsets, tmp_path / "b")
     assert Index.open(tmp_path / "a").digest == Index.open(tmp_path / "b").digest
     (tmp_path / "text.npy").write_text("no array")
