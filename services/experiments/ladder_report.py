@@ -96,7 +96,7 @@ def _samples(arms: Sequence[Arm], tables: Sequence[pa.Table]) -> list[str]:
     for arm, table in zip(arms, tables, strict=True):
         accepted = [row for row in table.to_pylist() if row["accepted"]]
         step = max(1, len(accepted) // _SHOWN)
-        lines += [f"## {arm.name}: accepted, every {step}th", ""]
+        lines += [f"## {arm.name}: accepted, one in {step}", ""]
         lines += [f"- {row['source_id']}: {row['text']}" for row in accepted[::step][:_SHOWN]]
         lines.append("")
     return lines
