@@ -7,6 +7,7 @@ one another as UTF-8. Their SHA-256 is kept with the index, whose digest covers 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -50,8 +51,14 @@ class DocumentIds:
 
     def write(self, folder: Path) -> None:
         """Both files."""
-        np.save(folder / OFFSETS_FILE, self._offsets)
-        (folder / BYTES_FILE).write_bytes(self._data.tobytes())
+        with (folder / OFFSETS_FILE).open("wb") as file:
+            np.save(file, self._offsets)
+            file.flush()
+            os.fsync(file.fileno())
+        with (folder / BYTES_FILE).open("wb") as file:
+            file.write(self._data.tobytes())
+            file.flush()
+            os.fsync(file.fileno())
 
     @classmethod
     def open(cls, folder: Path, sha256: str, documents: int) -> DocumentIds:

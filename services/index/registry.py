@@ -80,10 +80,16 @@ class Registry:
         self._aliases: dict[str, str] = {}
         self._changing = threading.Lock()
 
-    def load(self) -> None:
-        """Open every index, in order of the names; blocks. Raises as `open_index`."""
-        for name, folder in self._folders.items():
-            self._take(name, open_index(name, folder, self._preload))
+    def load(self, only: str = "") -> None:
+        """Open every configured index, or one of them; blocks. Raises as `open_index`.
+
+        What was swapped or forgotten in the meantime stays so.
+        """
+        for name, folder in list(self._folders.items()):
+            if only in ("", name) and name not in self._loaded:
+                index = open_index(name, folder, self._preload)
+                if self._folders.get(name) == folder:
+                    self._take(name, index)
 
     def get(self, name: str) -> LoadedIndex:
         """The index of a name or an alias; the only one if `name` is empty.
@@ -174,7 +180,7 @@ class Registry:
 
     def _take(self, name: str, index: LoadedIndex) -> None:
         with self._changing:
-            self._folders = dict(sorted({**self._folders, name: Path()}.items()))
+            self._folders = dict(sorted({**self._folders, name: self._folders.get(name, Path())}.items()))
             self._loaded[name] = index
         log.info("index ready", extra={"index": name, "tokens": index.engine.tokens})
 
