@@ -66,9 +66,7 @@ class DocumentIds:
         try:
             offsets = np.load(folder / OFFSETS_FILE, mmap_mode="r", allow_pickle=False)
             size = (folder / BYTES_FILE).stat().st_size
-            data = (
-                np.memmap(folder / BYTES_FILE, np.uint8, "r") if size else np.empty(0, np.uint8)
-            )
+            data = np.memmap(folder / BYTES_FILE, np.uint8, "r") if size else np.empty(0, np.uint8)
         except (OSError, ValueError) as error:
             raise FailedPrecondition(f"cannot read the document ids in {folder}: {error}") from None
         ids = cls(offsets, data)

@@ -92,9 +92,7 @@ def _check_places(
         )
 
 
-def search(
-    work: Work, limit: int, seed: int, context: int | None
-) -> list[SearchResult]:
+def search(work: Work, limit: int, seed: int, context: int | None) -> list[SearchResult]:
     """Different documents with each query, drawn at random."""
     check_setting("limit", limit, work.limits.documents)
     limit = limit or _DEFAULT_DOCUMENTS
@@ -111,4 +109,3 @@ def _search(
     how = Excerpt(how.context, len(query))
     places = work.index.engine.search(query, limit, seed, work.stop)
     return SearchResult(count, tuple(show(work.index, one, how) for one in places), query)
-

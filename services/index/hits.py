@@ -63,9 +63,7 @@ def of_ngram(index: LoadedIndex, query: NDArray[np.uint32], excerpt: Excerpt, st
     )  # fmt: skip
 
 
-def of_cnf(
-    index: LoadedIndex, clauses: Clauses, near: int, excerpt: Excerpt, stop: Stop
-) -> Hits:
+def of_cnf(index: LoadedIndex, clauses: Clauses, near: int, excerpt: Excerpt, stop: Stop) -> Hits:
     """The places of a CNF query, in corpus order."""
     found = index.engine.find_cnf(clauses, near, stop)
 

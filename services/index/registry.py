@@ -180,7 +180,9 @@ class Registry:
 
     def _take(self, name: str, index: LoadedIndex) -> None:
         with self._changing:
-            self._folders = dict(sorted({**self._folders, name: self._folders.get(name, Path())}.items()))
+            self._folders = dict(
+                sorted({**self._folders, name: self._folders.get(name, Path())}.items())
+            )
             self._loaded[name] = index
         log.info("index ready", extra={"index": name, "tokens": index.engine.tokens})
 

@@ -307,7 +307,9 @@ def test_health_and_reflection(target: str) -> None:
         database = ProtoReflectionDescriptorDatabase(channel)
         assert SERVICE in database.get_services()
         file = database.FindFileContainingSymbol(SERVICE)
-    assert len(file.service[0].method) == len(index_pb2.DESCRIPTOR.services_by_name["IndexService"].methods)
+    assert len(file.service[0].method) == len(
+        index_pb2.DESCRIPTOR.services_by_name["IndexService"].methods
+    )
 
 
 def ask_until_refused(target: str) -> None:

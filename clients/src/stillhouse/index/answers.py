@@ -150,9 +150,7 @@ def _span_to_proto(span: Span) -> pb.Span:
 
 def attribution_from_proto(message: pb.AttributeResponse) -> Attribution:
     """Stretches."""
-    return Attribution(
-        tuple(map(_span_from_proto, message.spans)), ids_from_proto(message.tokens)
-    )
+    return Attribution(tuple(map(_span_from_proto, message.spans)), ids_from_proto(message.tokens))
 
 
 def _span_from_proto(message: pb.Span) -> Span:
