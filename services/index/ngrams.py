@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -58,7 +60,7 @@ def score(work: Work) -> list[Scores]:
             found.probabilities[a:b], found.counts[a:b], found.context_counts[a:b],
             found.suffix_lengths[a:b], found.sparse[a:b], batch.values[a:b],
         )
-        for a, b in zip(bounds, bounds[1:], strict=False)
+        for a, b in pairwise(bounds)
     ]  # fmt: skip
 
 
@@ -68,6 +70,5 @@ def match(work: Work) -> list[MatchStatistics]:
     lengths, counts = work.index.engine.match(batch.values, batch.offsets, work.stop)
     bounds = batch.offsets.tolist()
     return [
-        MatchStatistics(lengths[a:b], counts[a:b], batch.values[a:b])
-        for a, b in zip(bounds, bounds[1:], strict=False)
+        MatchStatistics(lengths[a:b], counts[a:b], batch.values[a:b]) for a, b in pairwise(bounds)
     ]

@@ -59,7 +59,7 @@ def supervise(module: str, count: int, listen: str, arguments: Sequence[str] = (
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
         # On every interface the port is the same; its number is what callers need.
-        log.info("sharing a port", extra={"port": int(address.rpartition(":")[2]), "by": count})
+        log.info("listening", extra={"port": int(address.rpartition(":")[2]), "processes": count})
         first = _wait_for_one(children)
         if not stopping:
             log.error("a process ended unasked", extra={"pid": first.pid, "code": first.returncode})
