@@ -46,7 +46,9 @@ def _without_last(batch: Batch) -> tuple[Batch, NDArray[np.int64]]:
     following = batch.values[last].astype(np.int64)
     keep = np.ones(len(batch.values), np.bool_)
     keep[last] = False
-    offsets = batch.offsets - np.arange(len(batch.offsets), dtype=np.uint64)
+    offsets = np.subtract(
+        batch.offsets, np.arange(len(batch.offsets)), dtype=np.uint64, casting="unsafe"
+    )
     return Batch(batch.names, batch.values[keep], offsets), following
 
 

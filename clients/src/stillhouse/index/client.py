@@ -384,7 +384,7 @@ class IndexClient(Client):
         context: int | None = None,
         timeout: float | None = None,
     ) -> Iterator[HitsPage]:
-        """Every hit of an n-gram or of a CNF query, page by page; a token goes on where it was left."""
+        """Every hit of an n-gram or a CNF query, page by page; a page's token goes on behind it."""
         request = calls.list_hits(
             query, cnf, index, max_diff_tokens, page_size, page_token, limit, context
         )
