@@ -119,8 +119,8 @@ def test_exit_codes(raised: BaseException, code: int, monkeypatch: pytest.Monkey
     [
         (("count", "the still"), "count   3"),
         (("find", "hearts"), "count     2"),
-        (("prob", "the still"), "probability     0.6"),
-        (("prob", "--infgram", "never the still"), "suffix_length   1"),
+        (("prob", "the still"), "probability    0.6"),
+        (("prob", "--infgram", "never the still"), "suffix_length  1"),
         (("ntd", "the"), "pieces         still hearts"),
         (("score", "the still"), "probabilities"),
         (("cnf", "hot OR long AND the"), "count      2"),
