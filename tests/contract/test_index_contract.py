@@ -198,8 +198,12 @@ def test_a_missing_query_is_named(stub: IndexServiceStub) -> None:
         (lambda client: client.tokenize("a " * 65, "words"), "text", 64),
         (lambda client: client.count_batch(["a"] * 9, "words"), "queries", 8),
         (lambda client: client.count_batch(["a", "a" * 401], "words"), "queries[1]", 400),
-        (lambda client: client.match_lengths_batch([[1] * 60] * 3, "words"), "queries", 128),
-        (lambda client: client.match_lengths_batch([[1], [1] * 65], "words"), "queries[1]", 64),
+        (lambda client: client.match_lengths_batch([[1] * 60] * 3, "words"), "sequences", 128),
+        (
+            lambda client: client.match_lengths_batch([[1], [1] * 65], "words"),
+            "sequences.lengths[1]",
+            64,
+        ),
         (lambda client: client.tokenize_batch(["a"] * 9, "words"), "texts", 8),
         (lambda client: client.tokenize_batch(["a " * 60] * 3, "words"), "texts", 128),
     ],
@@ -328,12 +332,14 @@ def test_sigterm_lets_calls_under_way_finish(
     texts = ["the still runs " * 150_000] * 6  # seconds of work
     with (
         started(MODULE, INDEXES=f"words={folders['words']}", **limits) as service,
-        IndexClient(service.target) as client,
+        open_channel(service.target) as channel,
         ThreadPoolExecutor(1) as executor,
     ):
         wait_until_serving(service.target)
         idle = service.cpu_seconds()
-        answer = executor.submit(client.count_batch, texts)
+        # In one call, which the client would have cut.
+        request = index_pb2.CountBatchRequest(queries=[index_pb2.Query(text=one) for one in texts])
+        answer = executor.submit(IndexServiceStub(channel).CountBatch, request)
         while service.cpu_seconds() < idle + 0.5:  # more than it takes to read the request
             time.sleep(0.01)
         assert not answer.done()
@@ -341,7 +347,7 @@ def test_sigterm_lets_calls_under_way_finish(
         service.wait_for("stopping")
         with pytest.raises(Unavailable):
             ask_until_refused(service.target)
-        assert answer.result() == (0,) * 6
+        assert answer.result().counts == [0] * 6
         assert service.process.wait(10) == 0
 
 
