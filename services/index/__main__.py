@@ -1,40 +1,60 @@
-"""`python -m services.index`: serves the indexes that STILLHOUSE_INDEXES names."""
+"""`python -m services.index`: serves the indexes that STILLHOUSE_INDEXES names.
+
+With `--processes N`, N processes share the port and, through the page cache, the mapped
+files; the indexes are fixed then.
+"""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
-from services.index.queries import Limits
 from services.index.registry import Registry
 from services.index.rpc import SERVICE, IndexService
 from services.index.settings import IndexSettings
-from services.runtime.server import Server, run, serving, until_stopped
+from services.runtime.processes import supervise
+from services.runtime.server import Server, configured, run, serving, until_stopped
 from stillhouse.index.v1.index_pb2_grpc import add_IndexServiceServicer_to_server
 
 
 async def main(settings: IndexSettings) -> None:
     """Serve until SIGTERM; indexes load while the server already answers."""
-    registry = Registry(settings.indexes, settings.preload)
-    limits = Limits(
-        query_tokens=settings.max_query_tokens,
-        query_characters=settings.max_query_characters,
-        batch_queries=settings.max_batch_queries,
-        batch_tokens=settings.max_batch_tokens,
-    )
+    root = None if settings.share_port else settings.index_root
+    registry = Registry(settings.indexes, settings.preload, root)
     server = Server(settings, (SERVICE,))
+
+    async def changed(name: str, ready: bool) -> None:
+        await server.report(f"{SERVICE}/{name}", ready)
+
     with ThreadPoolExecutor(settings.threads, thread_name_prefix="query") as executor:
-        service = IndexService(registry, executor, limits)
+        service = IndexService(registry, executor, settings.limits, changed)
         add_IndexServiceServicer_to_server(service, server.grpc)
         async with serving(server):
             await until_stopped(_load(registry, server))
 
 
 async def _load(registry: Registry, server: Server) -> None:
-    await asyncio.to_thread(registry.load)
+    for name in registry.names():
+        await server.report(f"{SERVICE}/{name}", False)
+    for name in registry.names():
+        await asyncio.to_thread(registry.load, name)
+        await server.report(f"{SERVICE}/{name}", True)
     await server.ready()
     await asyncio.Event().wait()
 
 
+def _processes() -> int:
+    parser = argparse.ArgumentParser(prog="python -m services.index", description=__doc__)
+    parser.add_argument("--processes", type=int, default=1, help="processes that share the port")
+    count: int = parser.parse_args().processes
+    if count < 1:
+        parser.error("--processes must be 1 or more")
+    return count
+
+
 if __name__ == "__main__":
+    if (processes := _processes()) > 1:
+        with configured(IndexSettings) as shared:
+            raise SystemExit(supervise("services.index", processes, shared.listen))
     run(IndexSettings, main)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from services.index.document_ids import METADATA, DocumentIds
 from services.index.engine import write_index
 from services.index.tokenizer import FILE_NAME, IndexTokenizer
 from stillhouse.errors import InvalidArgument
@@ -34,9 +35,13 @@ class BuiltIndex:
     tokens: int
 
 
-def build_index(texts: Iterable[str], tokenizer: Path, folder: Path) -> BuiltIndex:
+def build_index(
+    texts: Iterable[str], tokenizer: Path, folder: Path, ids: Sequence[str] | None = None
+) -> BuiltIndex:
     """Write the index of `texts`, one document each, to `folder`, which must not exist.
 
+    `ids` are the documents' ids; they are read after the last text, so that a list may
+    grow with the texts. They are kept with the index unless all are empty.
     `tokenizer` is a tokenizer.json. Raises InvalidArgument for a tokenizer that cannot
     be read, a folder that exists and is not empty, and texts without a single token.
     """
@@ -46,15 +51,27 @@ def build_index(texts: Iterable[str], tokenizer: Path, folder: Path) -> BuiltInd
     tokens, offsets = _cut(texts, cutter)
     if not len(tokens):
         raise InvalidArgument("sources", "hold no token; there is nothing to index")
+    kept = _ids(ids or (), len(offsets) - 1)
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        write_index(tokens, offsets, part / "index", cutter.sha256)
+        metadata = {METADATA: kept.sha256} if kept else None
+        write_index(tokens, offsets, part / "index", cutter.sha256, metadata)
+        if kept:
+            kept.write(part / "index")
         _copy_durably(tokenizer, part / "index" / FILE_NAME)
         _publish(part / "index", folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return BuiltIndex(documents=len(offsets) - 1, tokens=len(tokens))
+
+
+def _ids(ids: Sequence[str], documents: int) -> DocumentIds | None:
+    if not any(ids):
+        return None
+    if len(ids) != documents:
+        raise InvalidArgument("ids", f"are {len(ids)} for {documents} documents")
+    return DocumentIds.of(ids)
 
 
 def _cut(

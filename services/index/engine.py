@@ -2,16 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import stillhouse_native
 from numpy.typing import NDArray
 
-from stillhouse.errors import FailedPrecondition, InvalidArgument, NotFound
+from stillhouse.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument, NotFound
+from stillhouse.index.types import Distribution, Probabilities
+
+Stop = stillhouse_native.Stop
+"""Ends calls early: Stop(seconds or None), and `cancel()` from any thread."""
+
+END = stillhouse_native.END
+"""The end of a document, where a next token is asked for."""
+
+Values: TypeAlias = NDArray[np.uint32]
+Offsets: TypeAlias = NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A token of the corpus: its document and its offset in it."""
+
+    document: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class RawSpan:
+    """A stretch of a query, its occurrences, and the first positions (k,) of them."""
+
+    begin: int
+    end: int
+    count: int
+    positions: NDArray[np.uint64]
 
 
 class Engine:
@@ -54,26 +83,187 @@ class Engine:
         """SHA-256 over the index's manifest, hex."""
         return self._index.digest
 
-    def count(self, query: NDArray[np.uint32]) -> int:
-        """Occurrences of the n-gram (n,)."""
-        return self._index.count(query)
+    @property
+    def distinct_tokens(self) -> int:
+        """Different token ids in the corpus."""
+        return self._index.distinct_tokens
 
-    def count_batch(self, queries: Sequence[NDArray[np.uint32]]) -> NDArray[np.uint64]:
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What was kept with the index when it was built."""
+        return self._index.metadata
+
+    # In all that follows query i is values[offsets[i]:offsets[i + 1]], and DeadlineExceeded
+    # is raised where `stop` ends the call.
+
+    def count(self, values: Values, offsets: Offsets, stop: Stop) -> NDArray[np.uint64]:
         """Occurrences (m,) of each of m n-grams."""
-        return self._index.count_batch(*ragged(queries))
+        with _stopping():
+            return self._index.count_batch(values, offsets, stop=stop)
 
-    def match(self, query: NDArray[np.uint32]) -> tuple[NDArray[np.uint32], NDArray[np.uint64]]:
-        """Lengths (n,) and counts (n,) of the longest match from each position of (n,)."""
-        return self._index.match_lengths(query)
+    def find(
+        self, values: Values, offsets: Offsets, stop: Stop
+    ) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        """First rank (m,) and rank behind the last (m,) of each of m n-grams."""
+        with _stopping():
+            return self._index.find_batch(values, offsets, stop=stop)
 
-    def match_batch(
-        self, queries: Sequence[NDArray[np.uint32]]
-    ) -> list[tuple[NDArray[np.uint32], NDArray[np.uint64]]]:
-        """`match` of each query."""
-        values, offsets = ragged(queries)
-        lengths, counts = self._index.match_lengths_batch(values, offsets)
-        bounds = pairwise(offsets.tolist())
-        return [(lengths[start:end], counts[start:end]) for start, end in bounds]
+    def prob(
+        self,
+        values: Values,
+        offsets: Offsets,
+        following: NDArray[np.int64],
+        infgram: bool,
+        stop: Stop,
+    ) -> Probabilities:
+        """How likely following (m,), ids or END, come after m contexts."""
+        ask = self._index.infgram_prob_batch if infgram else self._index.prob_batch
+        with _stopping():
+            return Probabilities(*ask(values, offsets, following, stop=stop))
+
+    def ntd(
+        self, values: Values, offsets: Offsets, top: int, infgram: bool, stop: Stop
+    ) -> list[Distribution]:
+        """What follows each of m contexts: the `top` most frequent, or all if it is 0."""
+        ask = self._index.infgram_ntd_batch if infgram else self._index.ntd_batch
+        with _stopping():
+            found = ask(values, offsets, top=top, stop=stop)
+        bounds, starts = found.offsets.tolist(), offsets.tolist()
+        return [
+            _distribution(
+                found.tokens[bounds[i] : bounds[i + 1]],
+                found.counts[bounds[i] : bounds[i + 1]],
+                (int(found.context_count[i]), int(found.suffix_length[i]), bool(found.sparse[i])),
+                values[starts[i] : starts[i + 1]],
+            )
+            for i in range(len(bounds) - 1)
+        ]
+
+    def score(self, values: Values, offsets: Offsets, stop: Stop) -> Probabilities:
+        """Infinity-gram probabilities (n,) of every token of m sequences; results run through."""
+        with _stopping():
+            return Probabilities(*self._index.score_batch(values, offsets, stop=stop))
+
+    def match(
+        self, values: Values, offsets: Offsets, stop: Stop
+    ) -> tuple[NDArray[np.uint32], NDArray[np.uint64]]:
+        """Longest match (n,) from each token of m sequences and its count (n,)."""
+        with _stopping():
+            return self._index.match_lengths_batch(values, offsets, stop=stop)
+
+    def count_cnf(self, clauses: Sequence[Sequence[Values]], near: int, stop: Stop) -> int:
+        """Occurrences of the rarest clause within `near` tokens of one of every other."""
+        with _stopping():
+            return self._index.count_cnf(clauses, max_diff_tokens=near, stop=stop)
+
+    def find_cnf(
+        self, clauses: Sequence[Sequence[Values]], near: int, stop: Stop
+    ) -> NDArray[np.uint64]:
+        """The positions that `count_cnf` counts, ascending."""
+        with _stopping():
+            return self._index.find_cnf(clauses, max_diff_tokens=near, stop=stop)
+
+    def attribute(
+        self,
+        query: Values,
+        min_length: int,
+        max_count: int | None,
+        delimiters: Values,
+        word_starts: Values | None,
+        limit: int,
+        stop: Stop,
+    ) -> list[RawSpan]:
+        """The maximal stretches of a query, each with its first `limit` positions."""
+        with _stopping():
+            spans = self._index.attribute(
+                query,
+                min_length=min_length,
+                max_count=max_count,
+                delimiters=delimiters,
+                word_starts=word_starts,
+                limit=0,
+                stop=stop,
+            )
+            raw = []
+            for span in spans:
+                first, end = self._index.find(query[span.start : span.stop])
+                positions = self._index.positions(first, min(end, first + limit), stop=stop)
+                raw.append(RawSpan(span.start, span.stop, span.count, positions))
+        return raw
+
+    def search(self, query: Values, limit: int, seed: int, stop: Stop) -> list[Place]:
+        """Up to `limit` documents with an n-gram, one occurrence of each, drawn at random."""
+        with _stopping():
+            found = self._index.search_docs(query, limit=limit, seed=seed, stop=stop)
+        return [Place(one.doc, one.offset) for one in found]
+
+    def positions(self, first: int, end: int, stop: Stop) -> NDArray[np.uint64]:
+        """Positions of the ranks [first, end), in that order."""
+        with _stopping():
+            return self._index.positions(first, end, stop=stop)
+
+    def place(self, position: int) -> Place:
+        """Where a position of the corpus lies."""
+        return Place(*self._index.doc_of_position(position))
+
+    def place_of_rank(self, rank: int) -> Place:
+        """Where the suffix of a rank begins."""
+        return self.place(int(self._index.positions(rank, rank + 1)[0]))
+
+    def document(self, document: int) -> Values:
+        """The token ids (n,) of a document."""
+        return self._index.document(document)
+
+
+class Session:
+    """A growing context that keeps no more of it than can matter for what follows.
+
+    Asks anew for the last suffix that occurred and what was appended; a session of the
+    engine's own, which only narrows, may take its place.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._suffix = np.empty(0, np.uint32)
+
+    def reset(self) -> None:
+        """Forget the context."""
+        self._suffix = np.empty(0, np.uint32)
+
+    def extend(self, tokens: Values, top: int, stop: Stop) -> Distribution:
+        """Append tokens (n,), and what follows the longest suffix that occurs."""
+        context = np.concatenate([self._suffix, tokens])
+        offsets = np.array([0, len(context)], np.uint64)
+        found = self._engine.ntd(context, offsets, top, True, stop)[0]
+        # A longer suffix that doesn't occur now never will with more behind it.
+        self._suffix = context[len(context) - found.suffix_length :]
+        return found
+
+
+def _distribution(
+    tokens: NDArray[np.int64],
+    counts: NDArray[np.uint64],
+    known: tuple[int, int, bool],
+    context: Values,
+) -> Distribution:
+    at_end = tokens == END
+    return Distribution(
+        context_count=known[0],
+        suffix_length=known[1],
+        sparse=known[2],
+        tokens=tokens[~at_end].astype(np.uint32),
+        counts=counts[~at_end],
+        end_count=int(counts[at_end].sum()),
+        context=context,
+    )
+
+
+@contextmanager
+def _stopping() -> Iterator[None]:
+    try:
+        yield
+    except stillhouse_native.Stopped:
+        raise DeadlineExceeded("the caller's deadline passed while the index searched") from None
 
 
 def ragged(
@@ -86,7 +276,11 @@ def ragged(
 
 
 def write_index(
-    tokens: NDArray[Any], offsets: NDArray[np.uint64], folder: Path, tokenizer_sha256: str
+    tokens: NDArray[Any],
+    offsets: NDArray[np.uint64],
+    folder: Path,
+    tokenizer_sha256: str,
+    metadata: Mapping[str, str] | None = None,
 ) -> None:
     """Write the index of tokens (n,), document i being tokens[offsets[i]:offsets[i+1]].
 
@@ -94,6 +288,8 @@ def write_index(
     cannot hold, or what the file system refuses.
     """
     try:
-        stillhouse_native.build(tokens, offsets, folder, tokenizer_sha256=tokenizer_sha256)
+        stillhouse_native.build(
+            tokens, offsets, folder, tokenizer_sha256=tokenizer_sha256, metadata=metadata
+        )
     except (ValueError, stillhouse_native.BuildError) as error:
         raise InvalidArgument("out", f"no index can be written to {folder}: {error}") from None

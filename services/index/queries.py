@@ -9,95 +9,168 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from services.index.engine import Stop, ragged
+from services.index.limits import Limits, check
 from services.index.registry import LoadedIndex
-from services.index.tokenizer import IndexTokenizer
+from services.index.tokenizer import Cut, IndexTokenizer
 from stillhouse.errors import InvalidArgument
-from stillhouse.index.types import MatchStatistics, Tokenization
+from stillhouse.index.types import Tokenization
 
-Asked: TypeAlias = str | NDArray[np.uint32]
+Query: TypeAlias = str | NDArray[np.uint32]
 """A query as it came: text, or token ids (n,)."""
-
-Counted: TypeAlias = tuple[list[int], list[NDArray[np.uint32]]]
-"""Counts, and the ids that were looked up."""
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """How much one call may ask."""
+class Names:
+    """How the request calls its queries: `whole` holds entry i, which is `entry` of i."""
 
-    query_tokens: int
-    query_characters: int
-    batch_queries: int
-    batch_tokens: int
+    whole: str
+    entry: str
 
-
-def check_batch(field: str, size: int, limits: Limits) -> None:
-    """InvalidArgument if a call holds too many queries."""
-    _check(field, size, limits.batch_queries, "entries")
+    def of(self, number: int) -> str:
+        """The field of query i."""
+        return self.entry.format(number)
 
 
-def check_lengths(fields: Sequence[str], queries: Sequence[Asked], limits: Limits) -> None:
-    """InvalidArgument names the first query that is too long as it came."""
-    for field, query in zip(fields, queries, strict=True):
-        if isinstance(query, str):
-            _check(field, len(query), limits.query_characters, "characters")
-        else:
-            _check(field, len(query), limits.query_tokens, "tokens")
+ONE = Names("query", "query")
+MANY = Names("queries", "queries[{}]")
+SEQUENCES = Names("sequences", "sequences.lengths[{}]")
 
 
-def to_ids(
-    fields: Sequence[str], queries: Sequence[Asked], index: LoadedIndex, limits: Limits
-) -> list[NDArray[np.uint32]]:
-    """The ids (n,) of each query, texts cut by the index's tokenizer.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """m queries as they came: each by itself, or all as one ragged array of ids."""
+
+    names: Names
+    queries: Sequence[Query]
+    sequences: tuple[NDArray[np.uint32], NDArray[np.uint64]] | None = None
+
+    @property
+    def size(self) -> int:
+        """Characters and ids together."""
+        return sum(map(len, self.queries)) if self.sequences is None else len(self.sequences[0])
+
+    @property
+    def is_text(self) -> bool:
+        """True for a single query by text."""
+        return len(self.queries) == 1 and isinstance(self.queries[0], str)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """m queries by ids: query i is values[offsets[i]:offsets[i + 1]]."""
+
+    names: Names
+    values: NDArray[np.uint32]
+    offsets: NDArray[np.uint64]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> NDArray[np.uint64]:
+        """Tokens of each query (m,)."""
+        return np.diff(self.offsets)
+
+    def query(self, number: int) -> NDArray[np.uint32]:
+        """The ids (n,) of query i."""
+        return self.values[int(self.offsets[number]) : int(self.offsets[number + 1])]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One call's queries, the index that answers, and what ends it early."""
+
+    index: LoadedIndex
+    batch: Batch
+    limits: Limits
+    stop: Stop
+    cuts: Sequence[Cut | None] = ()
+    """Where each token of a text lies in it; None for queries by ids, () if not asked for."""
+
+
+def sequences(values: NDArray[np.uint32], lengths: NDArray[np.uint64]) -> Asked:
+    """m queries as one ragged array; InvalidArgument if the lengths don't fit the ids."""
+    offsets = np.zeros(len(lengths) + 1, np.uint64)
+    np.cumsum(lengths, out=offsets[1:])
+    if int(offsets[-1]) != len(values):
+        raise InvalidArgument(
+            "sequences.lengths",
+            f"add up to {int(offsets[-1])}, but there are {len(values)} ids",
+        )
+    return Asked(SEQUENCES, (), (values, offsets))
+
+
+def check_asked(asked: Asked, limits: Limits) -> None:
+    """InvalidArgument names what is over a limit as it came."""
+    if asked.sequences is not None:
+        _check_offsets(asked.names, asked.sequences[1], limits)
+        return
+    check(asked.names.whole, len(asked.queries), limits.batch_queries, "entries")
+    for number, query in enumerate(asked.queries):
+        text = isinstance(query, str)
+        limit = limits.query_characters if text else limits.query_tokens
+        if len(query) > limit:
+            check(asked.names.of(number), len(query), limit, "characters" if text else "tokens")
+
+
+def to_batch(asked: Asked, index: LoadedIndex, limits: Limits) -> Batch:
+    """The queries by ids, texts cut by the index's tokenizer.
 
     Raises FailedPrecondition for text without a tokenizer, InvalidArgument for a query
     or a batch over the limits.
     """
-    texts = [query for query in queries if isinstance(query, str)]
-    cut = iter(index.require_tokenizer().ids(texts) if texts else ())
-    ids = [next(cut) if isinstance(query, str) else query for query in queries]
-    _check_tokens(fields, [len(one) for one in ids], limits)
-    return ids
+    if asked.sequences is not None:
+        return Batch(asked.names, *asked.sequences)
+    texts = [query for query in asked.queries if isinstance(query, str)]
+    if texts:
+        cut = iter(index.require_tokenizer().ids(texts))
+        ids = [next(cut) if isinstance(query, str) else query for query in asked.queries]
+    else:
+        ids = [query for query in asked.queries if not isinstance(query, str)]
+    return _checked(asked.names, ids, limits)
 
 
-def count(
-    fields: Sequence[str], queries: Sequence[Asked], index: LoadedIndex, limits: Limits
-) -> Counted:
-    """Occurrences of each query, and the ids that were looked up."""
-    ids = to_ids(fields, queries, index, limits)
-    if len(ids) == 1:
-        return [index.engine.count(ids[0])], ids
-    return index.engine.count_batch(ids).tolist(), ids
-
-
-def match(
-    fields: Sequence[str], queries: Sequence[Asked], index: LoadedIndex, limits: Limits
-) -> list[MatchStatistics]:
-    """Matching statistics of each query."""
-    ids = to_ids(fields, queries, index, limits)
-    found = [index.engine.match(ids[0])] if len(ids) == 1 else index.engine.match_batch(ids)
-    return [
-        MatchStatistics(lengths, counts, tokens)
-        for (lengths, counts), tokens in zip(found, ids, strict=True)
+def to_batch_with_cuts(
+    asked: Asked, index: LoadedIndex, limits: Limits
+) -> tuple[Batch, list[Cut | None]]:
+    """As `to_batch`, and where each token of a text lies in it."""
+    if asked.sequences is not None:
+        return Batch(asked.names, *asked.sequences), [None] * (len(asked.sequences[1]) - 1)
+    texts = [query for query in asked.queries if isinstance(query, str)]
+    found = iter(index.require_tokenizer().cut(texts) if texts else ())
+    cuts = [next(found) if isinstance(query, str) else None for query in asked.queries]
+    ids = [
+        query if not isinstance(query, str) and cut is None else _ids(cut)
+        for query, cut in zip(asked.queries, cuts, strict=True)
     ]
+    return _checked(asked.names, [np.asarray(one, np.uint32) for one in ids], limits), cuts
 
 
 def tokenize(
-    fields: Sequence[str], texts: Sequence[str], tokenizer: IndexTokenizer, limits: Limits
+    names: Names, texts: Sequence[str], tokenizer: IndexTokenizer, limits: Limits
 ) -> list[Tokenization]:
     """The tokens of each text; InvalidArgument for a text or a batch over the limits."""
     results = tokenizer.tokenize(texts)
-    _check_tokens(fields, [len(one.ids) for one in results], limits)
+    offsets = np.cumsum([0, *(len(one.ids) for one in results)]).astype(np.uint64)
+    _check_offsets(names, offsets, limits)
     return results
 
 
-def _check_tokens(fields: Sequence[str], sizes: Sequence[int], limits: Limits) -> None:
-    for field, size in zip(fields, sizes, strict=True):
-        _check(field, size, limits.query_tokens, "tokens")
-    whole = fields[0].partition("[")[0] if fields else ""
-    _check(whole, sum(sizes), limits.batch_tokens, "tokens together")
+def _ids(cut: Cut | None) -> NDArray[np.uint32]:
+    return cut.ids if cut else np.empty(0, np.uint32)
 
 
-def _check(field: str, value: int, limit: int, unit: str) -> None:
-    if value > limit:
-        raise InvalidArgument(field, f"has {value} {unit}, the limit is {limit}; send less a call")
+def _checked(names: Names, ids: list[NDArray[np.uint32]], limits: Limits) -> Batch:
+    values, offsets = ragged(ids)
+    _check_offsets(names, offsets, limits)
+    return Batch(names, values, offsets)
+
+
+def _check_offsets(names: Names, offsets: NDArray[np.uint64], limits: Limits) -> None:
+    check(names.whole, len(offsets) - 1, limits.batch_queries, "entries")
+    lengths = np.diff(offsets)
+    if len(lengths) and int(lengths.max()) > limits.query_tokens:
+        number = int(np.argmax(lengths > limits.query_tokens))
+        check(names.of(number), int(lengths[number]), limits.query_tokens, "tokens")
+    check(names.whole, int(offsets[-1]), limits.batch_tokens, "tokens together")

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
+from services.index.limits import Limits
 from services.runtime.settings import ServiceSettings
 
 _ENTRY = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)=(.+)")
@@ -24,6 +25,10 @@ class IndexSettings(ServiceSettings):
     preload: bool = Field(
         default=False, description="Read the indexes into memory instead of mapping their files."
     )
+    index_root: Path | None = Field(
+        default=None,
+        description="Folder below which LoadIndex may open indexes; unset: they are fixed.",
+    )
     threads: int = Field(
         default=2, gt=0, description="Calls worked on at once; short ones are answered beside."
     )
@@ -37,6 +42,37 @@ class IndexSettings(ServiceSettings):
     max_batch_tokens: int = Field(
         default=1_048_576, gt=0, description="Most tokens in one call, all queries together."
     )
+
+    max_next_tokens: int = Field(
+        default=262_144, gt=0, description="Most next tokens in one answer."
+    )
+    max_documents: int = Field(default=1000, gt=0, description="Most documents in one answer.")
+    max_positions: int = Field(default=100_000, gt=0, description="Most positions in one answer.")
+    max_context_tokens: int = Field(
+        default=10_000, gt=0, description="Most tokens shown on each side of a match."
+    )
+    max_cnf_clauses: int = Field(default=16, gt=0, description="Most clauses of a CNF query.")
+    max_clause_ngrams: int = Field(default=64, gt=0, description="Most n-grams in a clause.")
+    max_diff_tokens: int = Field(
+        default=1000, gt=0, description="Furthest distance between clauses, in tokens."
+    )
+
+    @property
+    def limits(self) -> Limits:
+        """How much one call may ask."""
+        return Limits(
+            query_tokens=self.max_query_tokens,
+            query_characters=self.max_query_characters,
+            batch_queries=self.max_batch_queries,
+            batch_tokens=self.max_batch_tokens,
+            next_tokens=self.max_next_tokens,
+            documents=self.max_documents,
+            positions=self.max_positions,
+            context_tokens=self.max_context_tokens,
+            cnf_clauses=self.max_cnf_clauses,
+            clause_ngrams=self.max_clause_ngrams,
+            diff_tokens=self.max_diff_tokens,
+        )
 
     @field_validator("indexes", mode="before")
     @classmethod

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,18 @@ from stillhouse.errors import FailedPrecondition, InvalidArgument
 from stillhouse.index.types import Tokenization
 
 FILE_NAME = "tokenizer.json"
+
+_SPACE_MARKERS = ("\u0120", "\u2581", " ")  # of byte-level and of SentencePiece vocabularies
+_INSIDE_MARKER = "##"  # of WordPiece vocabularies
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A text cut into n tokens: ids (n,), first characters (n,), ends (n,)."""
+
+    ids: NDArray[np.uint32]
+    begins: NDArray[np.uint32]
+    ends: NDArray[np.uint32]
 
 
 class IndexTokenizer:
@@ -49,6 +63,37 @@ class IndexTokenizer:
         """The ids (n,) of each text; FailedPrecondition if the vocabulary has none for it."""
         encode = self._tokenizer.encode_batch_fast  # leaves the pieces out
         return [np.array(one.ids, np.uint32) for one in _encoded(encode, texts)]
+
+    def cut(self, texts: Sequence[str]) -> list[Cut]:
+        """The ids of each text and where each lies; FailedPrecondition as `ids`."""
+        return [
+            Cut(
+                np.array(one.ids, np.uint32),
+                *np.array(one.offsets, np.uint32).reshape(-1, 2).T,
+            )
+            for one in _encoded(self._tokenizer.encode_batch, texts)
+        ]
+
+    def pieces(self, ids: NDArray[np.uint32]) -> list[str]:
+        """The piece of vocabulary behind each id; "" for an id that has none."""
+        return [self._tokenizer.id_to_token(one) or "" for one in ids.tolist()]
+
+    def decode(self, parts: Sequence[NDArray[np.uint32]]) -> list[str]:
+        """Each part (n,) as text."""
+        lists = [part.tolist() for part in parts]
+        return self._tokenizer.decode_batch(lists, skip_special_tokens=False)
+
+    @cached_property
+    def word_starts(self) -> NDArray[np.uint32]:
+        """The ids that begin a word, ascending.
+
+        Where the vocabulary marks spaces, those are the marked pieces; where it marks what
+        goes on inside a word, all others; elsewhere every piece is a word.
+        """
+        vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
+        marked = [n for piece, n in vocabulary.items() if piece.startswith(_SPACE_MARKERS)]
+        whole = [n for piece, n in vocabulary.items() if not piece.startswith(_INSIDE_MARKER)]
+        return np.array(sorted(marked or whole), np.uint32)
 
     def tokenize(self, texts: Sequence[str]) -> list[Tokenization]:
         """The ids and pieces of each text; FailedPrecondition as `ids`."""

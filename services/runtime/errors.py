@@ -18,6 +18,7 @@ from google.protobuf import any_pb2, duration_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
+from services.runtime.admission import Admission
 from stillhouse import errors
 
 log = logging.getLogger(__name__)
@@ -69,14 +70,16 @@ async def _abort(context: grpc.aio.ServicerContext[Any, Any], error: Exception) 
 
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
-    """Answers every exception of a handler with its status, and bounds unary calls.
+    """Answers every exception of a handler with its status, and bounds calls.
 
     A unary call ends after `longest_call` seconds even if its caller set no
-    deadline.
+    deadline; a call over the limits of `admission` is refused.
     """
 
-    def __init__(self, longest_call: float = 600.0) -> None:
+    def __init__(self, longest_call: float = 600.0, admission: Admission | None = None) -> None:
         self._longest_call = longest_call
+        self._admission = admission or Admission({})
+        self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
     async def intercept_service(
         self,
@@ -85,27 +88,43 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         ],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        """Wrap the handler; streams from the client pass as they are."""
+        """The method's guarded handler, made at its first call."""
+        method = handler_call_details.method
+        if wrapped := self._wrapped.get(method):
+            return wrapped
         handler = await continuation(handler_call_details)
-        if handler is None or handler.request_streaming:
-            return handler
-        if handler.response_streaming:
-            return grpc.unary_stream_rpc_method_handler(
-                self._guard_stream(handler.unary_stream),
-                request_deserializer=handler.request_deserializer,
-                response_serializer=handler.response_serializer,
-            )
-        return grpc.unary_unary_rpc_method_handler(
-            self._guard_unary(handler.unary_unary),
+        if handler is not None:
+            self._wrapped[method] = handler = self._wrap(handler, method)
+        return handler
+
+    def _wrap(
+        self, handler: grpc.RpcMethodHandler[Any, Any], method: str
+    ) -> grpc.RpcMethodHandler[Any, Any]:
+        kinds: dict[tuple[bool, bool], tuple[Any, Any]] = {
+            (False, False): (grpc.unary_unary_rpc_method_handler, handler.unary_unary),
+            (False, True): (grpc.unary_stream_rpc_method_handler, handler.unary_stream),
+            (True, False): (grpc.stream_unary_rpc_method_handler, handler.stream_unary),
+            (True, True): (grpc.stream_stream_rpc_method_handler, handler.stream_stream),
+        }
+        streaming = bool(handler.response_streaming)
+        make, call = kinds[bool(handler.request_streaming), streaming]
+        guard = self._guard_stream if streaming else self._guard_unary
+        wrapped: grpc.RpcMethodHandler[Any, Any] = make(
+            guard(call, method),
             request_deserializer=handler.request_deserializer,
             response_serializer=handler.response_serializer,
         )
+        return wrapped
 
-    def _guard_unary(self, call: Any) -> Any:
+    def _guard_unary(self, call: Any, method: str) -> Any:
         async def guarded(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             try:
-                async with asyncio.timeout(self._longest_call):
-                    return await call(request, context)
+                with self._admission.admitted(method):
+                    remaining = context.time_remaining()
+                    if remaining is not None and remaining <= self._longest_call:
+                        return await call(request, context)
+                    async with asyncio.timeout(self._longest_call):
+                        return await call(request, context)
             except TimeoutError:
                 await _abort(context, errors.DeadlineExceeded("the server's limit for one call"))
             except grpc.aio.AbortError:
@@ -115,17 +134,18 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
 
         return guarded
 
-    def _guard_stream(self, call: Any) -> Any:
+    def _guard_stream(self, call: Any, method: str) -> Any:
         async def guarded(
             request: Any, context: grpc.aio.ServicerContext[Any, Any]
         ) -> AsyncIterator[Any]:
             try:
-                responses = call(request, context)
-                if inspect.isawaitable(responses):  # it writes to the context itself
-                    await responses
-                    return
-                async for response in responses:
-                    yield response
+                with self._admission.admitted(method):
+                    responses = call(request, context)
+                    if inspect.isawaitable(responses):  # it writes to the context itself
+                        await responses
+                        return
+                    async for response in responses:
+                        yield response
             except grpc.aio.AbortError:
                 raise
             except Exception as error:

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TypeVar
 
 import grpc
@@ -19,6 +19,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from services.runtime import logs
+from services.runtime.admission import Admission
 from services.runtime.errors import ErrorInterceptor
 from services.runtime.settings import ServiceSettings
 from stillhouse.errors import InvalidArgument, StillhouseError
@@ -32,7 +33,6 @@ MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 _OPTIONS = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.so_reuseport", 0),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.max_connection_age_ms", 300_000),
@@ -46,7 +46,11 @@ class Server:
     """A gRPC server that knows whether it is ready and how to stop."""
 
     def __init__(self, settings: ServiceSettings, services: tuple[str, ...]) -> None:
-        self.grpc = grpc.aio.server(interceptors=[ErrorInterceptor()], options=_OPTIONS)
+        admission = Admission(settings.admission)
+        self.grpc = grpc.aio.server(
+            interceptors=[ErrorInterceptor(admission=admission)],
+            options=(*_OPTIONS, ("grpc.so_reuseport", int(settings.share_port))),
+        )
         self._settings = settings
         self._health = health.aio.HealthServicer()
         self._names = ("", *services)
@@ -75,6 +79,10 @@ class Server:
     async def ready(self) -> None:
         """Answer SERVING from now on."""
         await self._set(_Status.SERVING)
+
+    async def report(self, name: str, ready: bool) -> None:
+        """Answer for a part of the service under a health name of its own."""
+        await self._health.set(name, _Status.SERVING if ready else _Status.NOT_SERVING)
 
     async def drain(self) -> None:
         """Answer NOT_SERVING, refuse new calls, let those under way finish."""
@@ -123,15 +131,22 @@ async def until_stopped(*tasks: Awaitable[None]) -> None:
         task.result()
 
 
-def run(settings_type: type[_S], main: Callable[[_S], Awaitable[None]]) -> None:
-    """Entry point of a service: settings, logs, `main`; errors end it in one line."""
+@contextlib.contextmanager
+def configured(settings_type: type[_S]) -> Iterator[_S]:
+    """The settings, with logs configured; errors end the process in one line."""
     try:
         settings = settings_type.from_environment()
         logs.configure(settings.log_level, settings.log_format)
-        asyncio.run(_as_coroutine(main(settings)))
+        yield settings
     except StillhouseError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def run(settings_type: type[_S], main: Callable[[_S], Awaitable[None]]) -> None:
+    """Entry point of a service: settings, logs, `main`."""
+    with configured(settings_type) as settings:
+        asyncio.run(_as_coroutine(main(settings)))
 
 
 async def _as_coroutine(awaitable: Awaitable[None]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from services.runtime import admission
 from stillhouse.errors import InvalidArgument
 
 
@@ -22,12 +23,24 @@ class ServiceSettings(BaseSettings):
     drain_seconds: float = Field(
         default=20.0, ge=0, description="Time that calls under way get after SIGTERM."
     )
+    admission: Annotated[dict[str, int], NoDecode] = Field(
+        default={admission.ANY: 256},
+        description="Most calls under way by method, as *=256,Method=8; empty for no limits.",
+    )
+    share_port: bool = Field(
+        default=False, description="Let other processes listen on the same port."
+    )
     log_level: str = Field(
         default="INFO",
         pattern="^(?i:debug|info|warning|error)$",
         description="DEBUG, INFO, WARNING or ERROR.",
     )
     log_format: str = Field(default="json", pattern="^(json|text)$", description="json or text.")
+
+    @field_validator("admission", mode="before")
+    @classmethod
+    def _parse_admission(cls, value: object) -> object:
+        return admission.parse(value) if isinstance(value, str) else value
 
     @classmethod
     def from_environment(cls) -> Self:

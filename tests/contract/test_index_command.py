@@ -112,3 +112,24 @@ def test_exit_codes(raised: BaseException, code: int, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(import_module("stillhouse.cli.corpus"), "topics", fail)
     assert stillhouse("corpus", "topics", "--out", "x").exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("count", "the still"), "count   3"),
+        (("find", "hearts"), "count     2"),
+        (("prob", "the still"), "probability    0.6"),
+        (("prob", "--infgram", "never the still"), "suffix_length  1"),
+        (("ntd", "the"), "pieces         still hearts"),
+        (("score", "the still"), "probabilities"),
+        (("cnf", "hot OR long AND the"), "count      2"),
+        (("docs", "hot"), "the still runs [hot] and the still runs long"),
+        (("attribute", "only the"), "begin  end  count"),
+        (("list",), "words"),
+    ],
+)
+def test_query_prints_tables_and_json(target: str, arguments: tuple[str, ...], said: str) -> None:
+    result = stillhouse("index", "query", "--target", target, *arguments)
+    assert (result.exit_code, said in result.stdout) == (0, True), result.output
+    json.loads(stillhouse("index", "query", "--target", target, "--json", *arguments).stdout)

@@ -32,9 +32,9 @@ class ServiceProcess:
 
 
 @contextmanager
-def started(module: str, **environment: str) -> Iterator[ServiceProcess]:
+def started(module: str, *arguments: str, **environment: str) -> Iterator[ServiceProcess]:
     """Run `python -m module` on a free port; killed at the end if it still runs."""
-    process = launch(module, **environment)
+    process = launch(module, *arguments, **environment)
     try:
         yield ServiceProcess(process, f"127.0.0.1:{_entry(process, 'listening')['port']}")
     finally:
@@ -42,11 +42,11 @@ def started(module: str, **environment: str) -> Iterator[ServiceProcess]:
         process.communicate()
 
 
-def launch(module: str, **environment: str) -> subprocess.Popen[str]:
+def launch(module: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
     """Start `python -m module`; variables are given without their prefix."""
     named = {f"STILLHOUSE_{name}": value for name, value in environment.items()}
     return subprocess.Popen(
-        [sys.executable, "-m", module],
+        [sys.executable, "-m", module, *arguments],
         env=os.environ | {"STILLHOUSE_LISTEN": "127.0.0.1:0"} | named,
         stderr=subprocess.PIPE,
         text=True,

@@ -2,13 +2,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import stillhouse_native
+from numpy.typing import NDArray
 
 from services.index.build import BuiltIndex, build_index
-from services.index.registry import Registry, open_index
+from services.index.engine import Stop
+from services.index.registry import LoadedIndex, Registry, open_index
 from stillhouse.errors import FailedPrecondition, InvalidArgument, NotFound
 from tests.support.small_index import TEXTS, make_ids_index, make_text_index, make_tokenizer
+
+
+def count(index: LoadedIndex, query: NDArray[np.uint32]) -> int:
+    return int(index.engine.count(query, np.array([0, len(query)], np.uint64), Stop(None))[0])
 
 
 @pytest.fixture
@@ -34,8 +41,8 @@ def test_more_documents_than_are_cut_at_once_keep_their_bounds(
     index = open_index("i", folder, preload=True)
     first, last = index.require_tokenizer().ids(["again the", "hearts are kept"])
     assert (built.documents, index.engine.documents) == (2500, 2500)
-    assert index.engine.count(first) == 0
-    assert index.engine.count(last) == 2500 // 3 * 2
+    assert count(index, first) == 0
+    assert count(index, last) == 2500 // 3 * 2
 
 
 def test_what_is_there_stays(tmp_path: Path, tokenizer: Path) -> None:
@@ -86,3 +93,23 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
         Registry({"i": folder}).load()
     with pytest.raises(NotFound, match="no index folder"):
         Registry({"i": tmp_path / "none"}).load()
+
+
+def test_documents_keep_their_ids(tmp_path: Path, tokenizer: Path) -> None:
+    folder = tmp_path / "index"
+    build_index(TEXTS, tokenizer, folder, ids=["a", "", "é/3"])
+    index = open_index("i", folder, preload=False)
+    assert [index.document_id(n) for n in range(3)] == ["a", "", "é/3"]
+    other = build_index(TEXTS, tokenizer, tmp_path / "other")
+    assert other.documents == 3
+    assert open_index("o", tmp_path / "other", preload=False).document_id(0) == ""
+
+
+def test_document_ids_of_another_index_are_refused(tmp_path: Path, tokenizer: Path) -> None:
+    folder = tmp_path / "index"
+    build_index(TEXTS, tokenizer, folder, ids=["a", "b", "c"])
+    (folder / "document-ids.utf8").write_bytes(b"abd")
+    with pytest.raises(FailedPrecondition, match="not those"):
+        open_index("i", folder, preload=False)
+    with pytest.raises(InvalidArgument, match="2 for 3"):
+        build_index(TEXTS, tokenizer, tmp_path / "few", ids=["a", "b"])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from stillhouse.cli.query import query
 from stillhouse.corpus import load
 from stillhouse.errors import FailedPrecondition, InvalidArgument
 from stillhouse.index.client import IndexClient
@@ -24,6 +25,9 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 @click.group()
 def index() -> None:
     """Build n-gram indexes and ask them."""
+
+
+index.add_command(query)
 
 
 @index.command()

@@ -59,7 +59,7 @@ def ids_to_proto(ids: NDArray[np.integer[Any]]) -> index_pb2.TokenIds:
 
 def ids_from_proto(message: index_pb2.TokenIds) -> NDArray[np.uint32]:
     """Token ids (n,)."""
-    return np.fromiter(message.ids, np.uint32, len(message.ids))
+    return np.array(message.ids, np.uint32)  # copies without a step per id
 
 
 def info_to_proto(info: IndexInfo) -> index_pb2.IndexInfo:
@@ -71,6 +71,7 @@ def info_to_proto(info: IndexInfo) -> index_pb2.IndexInfo:
         documents=info.documents,
         tokenizer_sha256=info.tokenizer_sha256,
         digest=info.digest,
+        aliases=info.aliases,
     )
 
 
@@ -83,12 +84,13 @@ def info_from_proto(message: index_pb2.IndexInfo) -> IndexInfo:
         documents=message.documents,
         tokenizer_sha256=message.tokenizer_sha256,
         digest=message.digest,
+        aliases=tuple(message.aliases),
     )
 
 
 def count_from_proto(message: index_pb2.CountResponse) -> CountResult:
     """How often an n-gram occurs."""
-    return CountResult(message.count, tuple(message.tokens.ids))
+    return CountResult(message.count, tuple(message.tokens.ids), tuple(message.tokens.pieces))
 
 
 def match_to_proto(match: MatchStatistics) -> index_pb2.MatchLengthsResponse:
@@ -103,8 +105,8 @@ def match_to_proto(match: MatchStatistics) -> index_pb2.MatchLengthsResponse:
 def match_from_proto(message: index_pb2.MatchLengthsResponse) -> MatchStatistics:
     """Matching statistics of one sequence."""
     return MatchStatistics(
-        lengths=np.fromiter(message.lengths, np.uint32, len(message.lengths)),
-        counts=np.fromiter(message.counts, np.uint64, len(message.counts)),
+        lengths=np.array(message.lengths, np.uint32),
+        counts=np.array(message.counts, np.uint64),
         tokens=ids_from_proto(message.tokens),
     )
 

@@ -3,8 +3,24 @@
 isort:skip_file
 The index service answers n-gram queries over suffix-array indexes.
 
-Every rpc may also answer UNAVAILABLE while the server is loading or
-draining and DEADLINE_EXCEEDED when the caller's deadline passes.
+Every rpc may also answer UNAVAILABLE while the server or the index is
+loading or draining, DEADLINE_EXCEEDED when the caller's deadline passes,
+and RESOURCE_EXHAUSTED + RetryInfo when as many calls of the same method
+are under way as the server admits.
+
+What all queries share:
+- A query is given by token ids or as text, which the index's own tokenizer
+  cuts without special tokens. Answers to a single query hold the tokens
+  that were looked up.
+- INVALID_ARGUMENT + BadRequest names the field that is missing, malformed
+  or over a limit of the server, with its value and the limit. NOT_FOUND:
+  no such index. FAILED_PRECONDITION: text was given or asked for, and the
+  index has no tokenizer.
+- n-grams never cross documents. The end of a document follows its last
+  token as one further outcome: it has a probability and a count in every
+  distribution, but no id.
+- Answers are exact; nothing is sampled.
+- A batch rpc answers in the order of its queries; its options hold for all.
 """
 
 from collections import abc as _abc
@@ -29,22 +45,60 @@ class TokenIds(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     IDS_FIELD_NUMBER: _builtins.int
+    PIECES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """The ids, each below the tokenizer's vocabulary size."""
+
+    @_builtins.property
+    def pieces(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """In answers to text queries: the piece of vocabulary behind each id."""
 
     def __init__(
         self,
         *,
         ids: _abc.Iterable[_builtins.int] | None = ...,
+        pieces: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ids", b"ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ids", b"ids", "pieces", b"pieces"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TokenIds: _TypeAlias = TokenIds  # noqa: Y015
+
+@_typing.final
+class Sequences(_message.Message):
+    """Many sequences of token ids as one ragged array: cheaper than as many
+    queries.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDS_FIELD_NUMBER: _builtins.int
+    LENGTHS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The ids of all sequences, one after the other."""
+
+    @_builtins.property
+    def lengths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Length of each sequence in tokens; the sum is the number of ids."""
+
+    def __init__(
+        self,
+        *,
+        ids: _abc.Iterable[_builtins.int] | None = ...,
+        lengths: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ids", b"ids", "lengths", b"lengths"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Sequences: _TypeAlias = Sequences  # noqa: Y015
 
 @_typing.final
 class Query(_message.Message):
@@ -125,6 +179,7 @@ class IndexInfo(_message.Message):
     DOCUMENTS_FIELD_NUMBER: _builtins.int
     TOKENIZER_SHA256_FIELD_NUMBER: _builtins.int
     DIGEST_FIELD_NUMBER: _builtins.int
+    ALIASES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name that requests use."""
     ready: _builtins.bool
@@ -139,6 +194,10 @@ class IndexInfo(_message.Message):
     """
     digest: _builtins.str
     """SHA-256 over the index's manifest, hex; changes with the content."""
+    @_builtins.property
+    def aliases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Further names, in order."""
+
     def __init__(
         self,
         *,
@@ -148,14 +207,143 @@ class IndexInfo(_message.Message):
         documents: _builtins.int = ...,
         tokenizer_sha256: _builtins.str = ...,
         digest: _builtins.str = ...,
+        aliases: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "documents", b"documents", "name", b"name", "ready", b"ready", "tokenizer_sha256", b"tokenizer_sha256", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "digest", b"digest", "documents", b"documents", "name", b"name", "ready", b"ready", "tokenizer_sha256", b"tokenizer_sha256", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___IndexInfo: _TypeAlias = IndexInfo  # noqa: Y015
+
+@_typing.final
+class LoadIndexRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    FOLDER_FIELD_NUMBER: _builtins.int
+    PRELOAD_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name that requests will use: letters, digits, . _ -"""
+    folder: _builtins.str
+    """The index's folder, relative to the server's index root."""
+    preload: _builtins.bool
+    """Read the index into memory instead of mapping its files."""
+    digest: _builtins.str
+    """The digest that the index must have; empty takes any."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        folder: _builtins.str = ...,
+        preload: _builtins.bool = ...,
+        digest: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "folder", b"folder", "name", b"name", "preload", b"preload"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LoadIndexRequest: _TypeAlias = LoadIndexRequest  # noqa: Y015
+
+@_typing.final
+class LoadIndexResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def index(self) -> Global___IndexInfo:
+        """The index that answers to the name now."""
+
+    def __init__(
+        self,
+        *,
+        index: Global___IndexInfo | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["index", b"index"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LoadIndexResponse: _TypeAlias = LoadIndexResponse  # noqa: Y015
+
+@_typing.final
+class UnloadIndexRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The index's name, no alias."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnloadIndexRequest: _TypeAlias = UnloadIndexRequest  # noqa: Y015
+
+@_typing.final
+class UnloadIndexResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnloadIndexResponse: _TypeAlias = UnloadIndexResponse  # noqa: Y015
+
+@_typing.final
+class SetAliasRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALIAS_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    alias: _builtins.str
+    """The further name: letters, digits, . _ -"""
+    name: _builtins.str
+    """The index's name; empty removes the alias."""
+    def __init__(
+        self,
+        *,
+        alias: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetAliasRequest: _TypeAlias = SetAliasRequest  # noqa: Y015
+
+@_typing.final
+class SetAliasResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetAliasResponse: _TypeAlias = SetAliasResponse  # noqa: Y015
 
 @_typing.final
 class CountRequest(_message.Message):
@@ -215,21 +403,27 @@ class CountBatchRequest(_message.Message):
 
     INDEX_FIELD_NUMBER: _builtins.int
     QUERIES_FIELD_NUMBER: _builtins.int
+    SEQUENCES_FIELD_NUMBER: _builtins.int
     index: _builtins.str
     """The index to ask; empty means the only one."""
     @_builtins.property
     def queries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Query]:
         """The n-grams."""
 
+    @_builtins.property
+    def sequences(self) -> Global___Sequences:
+        """The n-grams by ids; give these or `queries`."""
+
     def __init__(
         self,
         *,
         index: _builtins.str = ...,
         queries: _abc.Iterable[Global___Query] | None = ...,
+        sequences: Global___Sequences | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["sequences", b"sequences"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "queries", b"queries"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "queries", b"queries", "sequences", b"sequences"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -329,21 +523,27 @@ class MatchLengthsBatchRequest(_message.Message):
 
     INDEX_FIELD_NUMBER: _builtins.int
     QUERIES_FIELD_NUMBER: _builtins.int
+    SEQUENCES_FIELD_NUMBER: _builtins.int
     index: _builtins.str
     """The index to ask; empty means the only one."""
     @_builtins.property
     def queries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Query]:
         """The sequences."""
 
+    @_builtins.property
+    def sequences(self) -> Global___Sequences:
+        """The sequences by ids; give these or `queries`."""
+
     def __init__(
         self,
         *,
         index: _builtins.str = ...,
         queries: _abc.Iterable[Global___Query] | None = ...,
+        sequences: Global___Sequences | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["sequences", b"sequences"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "queries", b"queries"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "queries", b"queries", "sequences", b"sequences"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -470,3 +670,1973 @@ class TokenizeBatchResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TokenizeBatchResponse: _TypeAlias = TokenizeBatchResponse  # noqa: Y015
+
+@_typing.final
+class FindRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    """The index to ask; empty means the only one."""
+    @_builtins.property
+    def query(self) -> Global___Query:
+        """The n-gram."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.str = ...,
+        query: Global___Query | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["query", b"query"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "query", b"query"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindRequest: _TypeAlias = FindRequest  # noqa: Y015
+
+@_typing.final
+class Segment(_message.Message):
+    """Ranks in suffix order, half open."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEGIN_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    begin: _builtins.int
+    """The first rank."""
+    end: _builtins.int
+    """One behind the last rank."""
+    def __init__(
+        self,
+        *,
+        begin: _builtins.int = ...,
+        end: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "end", b"end"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Segment: _TypeAlias = Segment  # noqa: Y015
+
+@_typing.final
+class FindResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: _builtins.int
+    SEGMENTS_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """Occurrences of the n-gram."""
+    @_builtins.property
+    def segments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Segment]:
+        """Where they are, in ascending order; more than one where the index is made
+        of shards, none where there is no occurrence.
+        """
+
+    @_builtins.property
+    def tokens(self) -> Global___TokenIds:
+        """The ids that were looked up."""
+
+    def __init__(
+        self,
+        *,
+        count: _builtins.int = ...,
+        segments: _abc.Iterable[Global___Segment] | None = ...,
+        tokens: Global___TokenIds | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tokens", b"tokens"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "segments", b"segments", "tokens", b"tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindResponse: _TypeAlias = FindResponse  # noqa: Y015
+
+@_typing.final
+class FindBatchRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    QUERIES_FIELD_NUMBER: _builtins.int
+    SEQUENCES_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    """The index to ask; empty means the only one."""
+    @_builtins.property
+    def queries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Query]:
+        """The n-grams."""
+
+    @_builtins.property
+    def sequences(self) -> Global___Sequences:
+        """The same by ids; give these or `queries`."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.str = ...,
+        queries: _abc.Iterable[Global___Query] | None = ...,
+        sequences: Global___Sequences | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["sequences", b"sequences"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "queries", b"queries", "sequences", b"sequences"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindBatchRequest: _TypeAlias = FindBatchRequest  # noqa: Y015
+
+@_typing.final
+class FindBatchResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___FindResponse]:
+        """One answer per query, in order; without the tokens that were looked up."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___FindResponse] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindBatchResponse: _TypeAlias = FindBatchResponse  # noqa: Y015
+
+@_typing.final
+class ProbRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    """The index to ask; empty means the only one."""
+    end: _builtins.bool
+    """Ask for the end of the document after the whole query instead of for its
+    last token.
+    """
+    @_builtins.property
+    def query(self) -> Global___Query:
+        """The context and, behind it, the token whose probability is asked; with
+        `end` the context alone.
+        """
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.str = ...,
+        query: Global___Query | None = ...,
+        end: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["query", b"query"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "index", b"index", "query", b"query"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProbRequest: _TypeAlias = ProbRequest  # noqa: Y015
+
+@_typing.final
+class ProbResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROBABILITY_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    CONTEXT_COUNT_FIELD_NUMBER: _builtins.int
+    SUFFIX_LENGTH_FIELD_NUMBER: _builtins.int
+    SPARSE_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    probability: _builtins.float
+    """count / context_count; NaN where the context doesn't occur."""
+    count: _builtins.int
+    """Occurrences of the context with the token behind it."""
+    context_count: _builtins.int
+    """Occurrences of the context. The empty context stands before every token
+    and before every document's end.
+    """
+    suffix_length: _builtins.int
+    """Tokens of the context that were used."""
+    sparse: _builtins.bool
+    """True if one single outcome follows the context in the corpus."""
+    @_builtins.property
+    def tokens(self) -> Global___TokenIds:
+        """The ids that were looked up."""
+
+    def __init__(
+        self,
+        *,
+        probability: _builtins.float = ...,
+        count: _builtins.int = ...,
+        context_count: _builtins.int = ...,
+        suffix_length: _builtins.int = ...,
+        sparse: _builtins.bool = ...,
+        tokens: Global___TokenIds | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tokens", b"tokens"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_count", b"context_count", "count", b"count", "probability", b"probability", "sparse", b"sparse", "suffix_length", b"suffix_length", "tokens", b"tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProbResponse: _TypeAlias = ProbResponse  # noqa: Y015
+
+@_typing.final
+class ProbBatchResponse(_message.Message):
+    """Columns: entry i of each field answers query i."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROBABILITIES_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    CONTEXT_COUNTS_FIELD_NUMBER: _builtins.int
+    SUFFIX_LENGTHS_FIELD_NUMBER: _builtins.int
+    SPARSE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def probabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """As ProbResponse.probability."""
+
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """As ProbResponse.count."""
+
+    @_builtins.property
+    def context_counts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """As ProbResponse.context_count."""
+
+    @_builtins.property
+    def suffix_lengths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """As ProbResponse.suffix_length."""
+
+    @_builtins.property
+    def sparse(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bool]:
+        """As ProbResponse.sparse."""
+
+    def __init__(
+        self,
+        *,
+        probabilities: _abc.Iterable[_builtins.float] | None = ...,
+        counts: _abc.Iterable[_builtins.int] | None = ...,
+        context_counts: _abc.Iterable[_builtins.int] | None = ...,
+        suffix_lengths: _abc.Iterable[_builtins.int] | None = ...,
+        sparse: _abc.Iterable[_builtins.bool] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_counts", b"context_counts", "counts", b"counts", "probabilities", b"probabilities", "sparse", b"sparse", "suffix_lengths", b"suffix_lengths"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProbBatchResponse: _TypeAlias = ProbBatchResponse  # noqa: Y015
+
+@_typing.final
+class ProbBatchRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    QUERIES_FIELD_NUMBER: _builtins.int
+    SEQUENCES_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    """The index to ask; empty means the only one."""
+    end: _builtins.bool
+    """Ask for the end of the document after the whole query instead of for its
+    last token.
+    """
+    @_builtins.property
+    def queries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Query]:
+        """The contexts, each with its token behind it."""
+
+    @_builtins.property
+    def sequences(self) -> Global___Sequences:
+        """The same by ids; give these or `queries`."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.str = ...,
+        queries: _abc.Iterable[Global___Query] | None = ...,
+        sequences: Global___Sequences | None = ...,
+        end: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["sequences", b"sequences"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "index", b"index", "queries", b"queries", "sequences", b"sequences"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProbBatchRequest: _TypeAlias = ProbBatchRequest  # noqa: Y015
+
+@_typing.final
+class InfgramProbRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    """The index to ask; empty means the only one."""
+    end: _builtins.bool
+    """Ask for the end of the document after the whole query instead of for its
+    last token.
+    """
+    @_builtins.property
+    def query(self) -> Global___Query:
+        """As ProbRequest.query."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.str = ...,
+        query: Global___Query | None = ...,
+        end: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["query", b"query"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "index", b"index", "query", b"query"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InfgramProbRequest: _TypeAlias = InfgramProbRequest  # noqa: Y015
+
+@_typing.final
+class InfgramProbResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def result(self) -> Global___ProbResponse:
+        """The probability after the longest suffix that occurs; a number always,
+        since the empty suffix does.
+        """
+
+    def __init__(
+        self,
+        *,
+        result: Global___ProbResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InfgramProbResponse: _TypeAlias = InfgramProbResponse  # noqa: Y015
+
+@_typing.final
+class InfgramProbBatchRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    QUERIES_FIELD_NUMBER: _builtins.int
+    SEQUENCES_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    """The index to ask; empty means the only one."""
+    end: _builtins.bool
+    """Ask for the end of the document after the whole query instead of for its
+    last token.
+    """
+    @_builtins.property
+    def queries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Query]:
+        """As ProbBatchRequest.queries."""
+
+    @_builtins.property
+    def sequences(self) -> Global___Sequences:
+        """The same by ids; give these or `queries`."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.str = ...,
+        queries: _abc.Iterable[Global___Query] | None = ...,
+        sequences: Global___Sequences | None = ...,
+        end: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["sequences", b"sequences"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "index", b"index", "queries", b"queries", "sequences", b"sequences"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InfgramProbBatchRequest: _TypeAlias = InfgramProbBatchRequest  # noqa: Y015
+
+@_typing.final
+class InfgramProbBatchResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> Global___ProbBatchResponse:
+        """The probabilities."""
+
+    def __init__(
+        self,
+        *,
+        results: Global___ProbBatchResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InfgramProbBatchResponse: _TypeAlias = InfgramProbBatchResponse  # noqa: Y015
+
+@_typing.final
+class NtdRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
+    TOP_FIELD_NUMBER: _builtins.int
+    PIECES_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    """The index to ask; empty means the only one."""
+    top: _builtins.int
+    """Only that many tokens, the most frequent first (of equals the smaller
+    id); 0: all, ascending by id.
+    """
+    pieces: _builtins.bool
+    """Also return the piece of vocabulary behind each next token."""
+    @_builtins.property
+    def query(self) -> Global___Query:
+        """The context."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.str = ...,
+        query: Global___Query | None = ...,
+        top: _builtins.int = ...,
+        pieces: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["query", b"query"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "pieces", b"pieces", "query", b"query", "top", b"top"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NtdRequest: _TypeAlias = NtdRequest  # noqa: Y015
+
+@_typing.final
+class NtdResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_COUNT_FIELD_NUMBER: _builtins.int
+    SUFFIX_LENGTH_FIELD_NUMBER: _builtins.int
+    SPARSE_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    END_COUNT_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    context_count: _builtins.int
+    """Occurrences of the context: the sum of all counts and the end's."""
+    suffix_length: _builtins.int
+    """Tokens of the context that were used."""
+    sparse: _builtins.bool
+    """True if one single outcome follows the context in the corpus."""
+    end_count: _builtins.int
+    """How often the document ends after the context. With `top`, 0 if the end
+    is not among the most frequent.
+    """
+    @_builtins.property
+    def next(self) -> Global___TokenIds:
+        """What follows."""
+
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """How often each of them does."""
+
+    @_builtins.property
+    def tokens(self) -> Global___TokenIds:
+        """The ids that were looked up."""
+
+    def __init__(
+        self,
+        *,
+        context_count: _builtins.int = ...,
+        suffix_length: _builtins.int = ...,
+        sparse: _builtins.bool = ...,
+        next: Global___TokenIds | None = ...,
+        counts: _abc.Iterable[_builtins.int] | None = ...,
+        end_count: _builtins.int = ...,
+        tokens: Global___TokenIds | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["next", b"next", "tokens", b"tokens"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_count", b"context_count", "counts", b"counts", "end_count", b"end_count", "next", b"next", "sparse", b"sparse", "suffix_length", b"suffix_length", "tokens", b"tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NtdResponse: _TypeAlias = NtdResponse  # noqa: Y015
+
+@_typing.final
+class NtdBatchRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    QUERIES_FIELD_NUMBER: _builtins.int
+    SEQUENCES_FIELD_NUMBER: _builtins.int
+    TOP_FIELD_NUMBER: _builtins.int
+    PIECES_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    """The index to ask; empty means the only one."""
+    top: _builtins.int
+    """As NtdRequest.top."""
+    pieces: _builtins.bool
+    """As NtdRequest.pieces."""
+    @_builtins.property
+    def queries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Query]:
+        """The contexts."""
+
+    @_builtins.property
+    def sequences(self) -> Global___Sequences:
+        """The same by ids; give these or `queries`."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.str = ...,
+        queries: _abc.Iterable[Global___Query] | None = ...,
+        sequences: Global___Sequences | None = ...,
+        top: _builtins.int = ...,
+        pieces: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["sequences", b"sequences"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "pieces", b"pieces", "queries", b"queries", "sequences", b"sequences", "top", b"top"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NtdBatchRequest: _TypeAlias = NtdBatchRequest  # noqa: Y015
+
+@_typing.final
+class NtdBatchResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___NtdResponse]:
+        """One answer per query, in order; without the tokens that were looked up."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___NtdResponse] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NtdBatchResponse: _TypeAlias = NtdBatchResponse  # noqa: Y015
+
+@_typing.final
+class InfgramNtdRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
+    TOP_FIELD_NUMBER: _builtins.int
+    PIECES_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    """The index to ask; empty means the only one."""
+    top: _builtins.int
+    """As NtdRequest.top."""
+    pieces: _builtins.bool
+    """As NtdRequest.pieces."""
+    @_builtins.property
+    def query(self) -> Global___Query:
+        """The context."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.str = ...,
+        query: Global___Query | None = ...,
+        top: _builtins.int = ...,
+        pieces: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["query", b"query"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "pieces", b"pieces", "query", b"query", "top", b"top"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InfgramNtdRequest: _TypeAlias = InfgramNtdRequest  # noqa: Y015
+
+@_typing.final
+class InfgramNtdResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def result(self) -> Global___NtdResponse:
+        """The distribution after the longest suffix that occurs."""
+
+    def __init__(
+        self,
+        *,
+        result: Global___NtdResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InfgramNtdResponse: _TypeAlias = InfgramNtdResponse  # noqa: Y015
+
+@_typing.final
+class InfgramNtdBatchRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    QUERIES_FIELD_NUMBER: _builtins.int
+    SEQUENCES_FIELD_NUMBER: _builtins.int
+    TOP_FIELD_NUMBER: _builtins.int
+    PIECES_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    """The index to ask; empty means the only one."""
+    top: _builtins.int
+    """As NtdRequest.top."""
+    pieces: _builtins.bool
+    """As NtdRequest.pieces."""
+    @_builtins.property
+    def queries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Query]:
+        """The contexts."""
+
+    @_builtins.property
+    def sequences(self) -> Global___Sequences:
+        """The same by ids; give these or `queries`."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.str = ...,
+        queries: _abc.Iterable[Global___Query] | None = ...,
+        sequences: Global___Sequences | None = ...,
+        top: _builtins.int = ...,
+        pieces: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["sequences", b"sequences"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "pieces", b"pieces", "queries", b"queries", "sequences", b"sequences", "top", b"top"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InfgramNtdBatchRequest: _TypeAlias = InfgramNtdBatchRequest  # noqa: Y015
+
+@_typing.final
+class InfgramNtdBatchResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___NtdResponse]:
+        """One answer per query, in order; without the tokens that were looked up."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___NtdResponse] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InfgramNtdBatchResponse: _TypeAlias = InfgramNtdBatchResponse  # noqa: Y015
+
+@_typing.final
+class ScoreRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    """The index to ask; empty means the only one."""
+    @_builtins.property
+    def query(self) -> Global___Query:
+        """The sequence."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.str = ...,
+        query: Global___Query | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["query", b"query"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "query", b"query"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScoreRequest: _TypeAlias = ScoreRequest  # noqa: Y015
+
+@_typing.final
+class ScoreResponse(_message.Message):
+    """Columns: entry i of each field is about token i of the sequence, given all
+    tokens before it.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROBABILITIES_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    CONTEXT_COUNTS_FIELD_NUMBER: _builtins.int
+    SUFFIX_LENGTHS_FIELD_NUMBER: _builtins.int
+    SPARSE_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def probabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """As ProbResponse.probability, of InfgramProb."""
+
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Occurrences of the suffix with the token behind it."""
+
+    @_builtins.property
+    def context_counts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Occurrences of the suffix."""
+
+    @_builtins.property
+    def suffix_lengths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Tokens of the longest suffix that occurs."""
+
+    @_builtins.property
+    def sparse(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bool]:
+        """True where one single outcome follows that suffix."""
+
+    @_builtins.property
+    def tokens(self) -> Global___TokenIds:
+        """The ids that were looked up."""
+
+    def __init__(
+        self,
+        *,
+        probabilities: _abc.Iterable[_builtins.float] | None = ...,
+        counts: _abc.Iterable[_builtins.int] | None = ...,
+        context_counts: _abc.Iterable[_builtins.int] | None = ...,
+        suffix_lengths: _abc.Iterable[_builtins.int] | None = ...,
+        sparse: _abc.Iterable[_builtins.bool] | None = ...,
+        tokens: Global___TokenIds | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tokens", b"tokens"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_counts", b"context_counts", "counts", b"counts", "probabilities", b"probabilities", "sparse", b"sparse", "suffix_lengths", b"suffix_lengths", "tokens", b"tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScoreResponse: _TypeAlias = ScoreResponse  # noqa: Y015
+
+@_typing.final
+class ScoreBatchRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    QUERIES_FIELD_NUMBER: _builtins.int
+    SEQUENCES_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    """The index to ask; empty means the only one."""
+    @_builtins.property
+    def queries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Query]:
+        """The sequences."""
+
+    @_builtins.property
+    def sequences(self) -> Global___Sequences:
+        """The same by ids; give these or `queries`."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.str = ...,
+        queries: _abc.Iterable[Global___Query] | None = ...,
+        sequences: Global___Sequences | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["sequences", b"sequences"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "queries", b"queries", "sequences", b"sequences"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScoreBatchRequest: _TypeAlias = ScoreBatchRequest  # noqa: Y015
+
+@_typing.final
+class ScoreBatchResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScoreResponse]:
+        """One answer per query, in order; without the tokens that were looked up."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___ScoreResponse] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScoreBatchResponse: _TypeAlias = ScoreBatchResponse  # noqa: Y015
+
+@_typing.final
+class Clause(_message.Message):
+    """Alternatives: the clause holds where any of its n-grams starts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANY_OF_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def any_of(self) -> _containers.RepeatedCompositeFieldContainer[Global___Query]:
+        """The n-grams; at least one, none empty."""
+
+    def __init__(
+        self,
+        *,
+        any_of: _abc.Iterable[Global___Query] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["any_of", b"any_of"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Clause: _TypeAlias = Clause  # noqa: Y015
+
+@_typing.final
+class Cnf(_message.Message):
+    """Conjunctive normal form: every clause holds, near each other."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLAUSES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def clauses(self) -> _containers.RepeatedCompositeFieldContainer[Global___Clause]:
+        """The clauses; at least one."""
+
+    def __init__(
+        self,
+        *,
+        clauses: _abc.Iterable[Global___Clause] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clauses", b"clauses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Cnf: _TypeAlias = Cnf  # noqa: Y015
+
+@_typing.final
+class CountCnfRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    CNF_FIELD_NUMBER: _builtins.int
+    MAX_DIFF_TOKENS_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    """The index to ask; empty means the only one."""
+    max_diff_tokens: _builtins.int
+    """Furthest distance from start to start, in tokens; absent: 100."""
+    @_builtins.property
+    def cnf(self) -> Global___Cnf:
+        """The clauses."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.str = ...,
+        cnf: Global___Cnf | None = ...,
+        max_diff_tokens: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_diff_tokens", b"_max_diff_tokens", "cnf", b"cnf", "max_diff_tokens", b"max_diff_tokens"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_diff_tokens", b"_max_diff_tokens", "cnf", b"cnf", "index", b"index", "max_diff_tokens", b"max_diff_tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_diff_tokens: _TypeAlias = _typing.Literal["max_diff_tokens"]  # noqa: Y015
+    _WhichOneofArgType__max_diff_tokens: _TypeAlias = _typing.Literal["_max_diff_tokens", b"_max_diff_tokens"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_diff_tokens) -> _WhichOneofReturnType__max_diff_tokens | None: ...
+
+Global___CountCnfRequest: _TypeAlias = CountCnfRequest  # noqa: Y015
+
+@_typing.final
+class CountCnfResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """Occurrences of the clause that has the fewest (the first such) with one
+    of every other clause in the same document and within the distance.
+    """
+    def __init__(
+        self,
+        *,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountCnfResponse: _TypeAlias = CountCnfResponse  # noqa: Y015
+
+@_typing.final
+class CountCnfBatchRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    CNFS_FIELD_NUMBER: _builtins.int
+    MAX_DIFF_TOKENS_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    """The index to ask; empty means the only one."""
+    max_diff_tokens: _builtins.int
+    """As CountCnfRequest.max_diff_tokens."""
+    @_builtins.property
+    def cnfs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cnf]:
+        """The queries."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.str = ...,
+        cnfs: _abc.Iterable[Global___Cnf] | None = ...,
+        max_diff_tokens: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_diff_tokens", b"_max_diff_tokens", "max_diff_tokens", b"max_diff_tokens"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_diff_tokens", b"_max_diff_tokens", "cnfs", b"cnfs", "index", b"index", "max_diff_tokens", b"max_diff_tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_diff_tokens: _TypeAlias = _typing.Literal["max_diff_tokens"]  # noqa: Y015
+    _WhichOneofArgType__max_diff_tokens: _TypeAlias = _typing.Literal["_max_diff_tokens", b"_max_diff_tokens"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_diff_tokens) -> _WhichOneofReturnType__max_diff_tokens | None: ...
+
+Global___CountCnfBatchRequest: _TypeAlias = CountCnfBatchRequest  # noqa: Y015
+
+@_typing.final
+class CountCnfBatchResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """One count per query, in order."""
+
+    def __init__(
+        self,
+        *,
+        counts: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountCnfBatchResponse: _TypeAlias = CountCnfBatchResponse  # noqa: Y015
+
+@_typing.final
+class FindCnfRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    CNF_FIELD_NUMBER: _builtins.int
+    MAX_DIFF_TOKENS_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    """The index to ask; empty means the only one."""
+    max_diff_tokens: _builtins.int
+    """As CountCnfRequest.max_diff_tokens."""
+    limit: _builtins.int
+    """Most positions in the answer; 0: as many as the server allows."""
+    @_builtins.property
+    def cnf(self) -> Global___Cnf:
+        """The clauses."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.str = ...,
+        cnf: Global___Cnf | None = ...,
+        max_diff_tokens: _builtins.int | None = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_diff_tokens", b"_max_diff_tokens", "cnf", b"cnf", "max_diff_tokens", b"max_diff_tokens"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_diff_tokens", b"_max_diff_tokens", "cnf", b"cnf", "index", b"index", "limit", b"limit", "max_diff_tokens", b"max_diff_tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_diff_tokens: _TypeAlias = _typing.Literal["max_diff_tokens"]  # noqa: Y015
+    _WhichOneofArgType__max_diff_tokens: _TypeAlias = _typing.Literal["_max_diff_tokens", b"_max_diff_tokens"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_diff_tokens) -> _WhichOneofReturnType__max_diff_tokens | None: ...
+
+Global___FindCnfRequest: _TypeAlias = FindCnfRequest  # noqa: Y015
+
+@_typing.final
+class FindCnfResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: _builtins.int
+    POSITIONS_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """As CountCnfResponse.count."""
+    @_builtins.property
+    def positions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Positions in the corpus, ascending; the first `limit` of them."""
+
+    def __init__(
+        self,
+        *,
+        count: _builtins.int = ...,
+        positions: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "positions", b"positions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindCnfResponse: _TypeAlias = FindCnfResponse  # noqa: Y015
+
+@_typing.final
+class FindCnfBatchRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    CNFS_FIELD_NUMBER: _builtins.int
+    MAX_DIFF_TOKENS_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    """The index to ask; empty means the only one."""
+    max_diff_tokens: _builtins.int
+    """As CountCnfRequest.max_diff_tokens."""
+    limit: _builtins.int
+    """As FindCnfRequest.limit, for each query."""
+    @_builtins.property
+    def cnfs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cnf]:
+        """The queries."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.str = ...,
+        cnfs: _abc.Iterable[Global___Cnf] | None = ...,
+        max_diff_tokens: _builtins.int | None = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_diff_tokens", b"_max_diff_tokens", "max_diff_tokens", b"max_diff_tokens"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_diff_tokens", b"_max_diff_tokens", "cnfs", b"cnfs", "index", b"index", "limit", b"limit", "max_diff_tokens", b"max_diff_tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_diff_tokens: _TypeAlias = _typing.Literal["max_diff_tokens"]  # noqa: Y015
+    _WhichOneofArgType__max_diff_tokens: _TypeAlias = _typing.Literal["_max_diff_tokens", b"_max_diff_tokens"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_diff_tokens) -> _WhichOneofReturnType__max_diff_tokens | None: ...
+
+Global___FindCnfBatchRequest: _TypeAlias = FindCnfBatchRequest  # noqa: Y015
+
+@_typing.final
+class FindCnfBatchResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___FindCnfResponse]:
+        """One answer per query, in order."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___FindCnfResponse] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindCnfBatchResponse: _TypeAlias = FindCnfBatchResponse  # noqa: Y015
+
+@_typing.final
+class AttributeOptions(_message.Message):
+    """Which stretches Attribute keeps."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MIN_LENGTH_FIELD_NUMBER: _builtins.int
+    MAX_COUNT_FIELD_NUMBER: _builtins.int
+    DELIMITERS_FIELD_NUMBER: _builtins.int
+    WHOLE_WORDS_FIELD_NUMBER: _builtins.int
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    min_length: _builtins.int
+    """Shortest stretch in tokens; 0 means 1."""
+    max_count: _builtins.int
+    """Leave out stretches that occur more often; absent: keep all."""
+    whole_words: _builtins.bool
+    """Only whole words: begin and end where the tokenizer's pieces begin a word."""
+    documents: _builtins.int
+    """Most documents per stretch; 0: as many as the server allows."""
+    @_builtins.property
+    def delimiters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Ids behind which a stretch is cut."""
+
+    def __init__(
+        self,
+        *,
+        min_length: _builtins.int = ...,
+        max_count: _builtins.int | None = ...,
+        delimiters: _abc.Iterable[_builtins.int] | None = ...,
+        whole_words: _builtins.bool = ...,
+        documents: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_count", b"_max_count", "max_count", b"max_count"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_count", b"_max_count", "delimiters", b"delimiters", "documents", b"documents", "max_count", b"max_count", "min_length", b"min_length", "whole_words", b"whole_words"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_count: _TypeAlias = _typing.Literal["max_count"]  # noqa: Y015
+    _WhichOneofArgType__max_count: _TypeAlias = _typing.Literal["_max_count", b"_max_count"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_count) -> _WhichOneofReturnType__max_count | None: ...
+
+Global___AttributeOptions: _TypeAlias = AttributeOptions  # noqa: Y015
+
+@_typing.final
+class AttributeRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    """The index to ask; empty means the only one."""
+    @_builtins.property
+    def query(self) -> Global___Query:
+        """The text."""
+
+    @_builtins.property
+    def options(self) -> Global___AttributeOptions:
+        """Which stretches."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.str = ...,
+        query: Global___Query | None = ...,
+        options: Global___AttributeOptions | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["options", b"options", "query", b"query"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "options", b"options", "query", b"query"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttributeRequest: _TypeAlias = AttributeRequest  # noqa: Y015
+
+@_typing.final
+class Span(_message.Message):
+    """A maximal stretch of the query that occurs in the corpus."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEGIN_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    POSITIONS_FIELD_NUMBER: _builtins.int
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    DOCUMENT_IDS_FIELD_NUMBER: _builtins.int
+    BEGIN_CHARACTER_FIELD_NUMBER: _builtins.int
+    END_CHARACTER_FIELD_NUMBER: _builtins.int
+    begin: _builtins.int
+    """Its first token in the query."""
+    end: _builtins.int
+    """One behind its last token."""
+    count: _builtins.int
+    """Occurrences in the corpus."""
+    begin_character: _builtins.int
+    """For text queries: its first character in the text."""
+    end_character: _builtins.int
+    """For text queries: one behind its last character."""
+    @_builtins.property
+    def positions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Positions in the corpus of the first occurrences in suffix order."""
+
+    @_builtins.property
+    def documents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The documents of those positions."""
+
+    @_builtins.property
+    def document_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The documents' ids, where the index was built with ids."""
+
+    def __init__(
+        self,
+        *,
+        begin: _builtins.int = ...,
+        end: _builtins.int = ...,
+        count: _builtins.int = ...,
+        positions: _abc.Iterable[_builtins.int] | None = ...,
+        documents: _abc.Iterable[_builtins.int] | None = ...,
+        document_ids: _abc.Iterable[_builtins.str] | None = ...,
+        begin_character: _builtins.int = ...,
+        end_character: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "begin_character", b"begin_character", "count", b"count", "document_ids", b"document_ids", "documents", b"documents", "end", b"end", "end_character", b"end_character", "positions", b"positions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Span: _TypeAlias = Span  # noqa: Y015
+
+@_typing.final
+class AttributeResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPANS_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def spans(self) -> _containers.RepeatedCompositeFieldContainer[Global___Span]:
+        """The stretches, in order; none lies inside another."""
+
+    @_builtins.property
+    def tokens(self) -> Global___TokenIds:
+        """The ids that were looked up."""
+
+    def __init__(
+        self,
+        *,
+        spans: _abc.Iterable[Global___Span] | None = ...,
+        tokens: Global___TokenIds | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tokens", b"tokens"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["spans", b"spans", "tokens", b"tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttributeResponse: _TypeAlias = AttributeResponse  # noqa: Y015
+
+@_typing.final
+class AttributeBatchRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    QUERIES_FIELD_NUMBER: _builtins.int
+    SEQUENCES_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    """The index to ask; empty means the only one."""
+    @_builtins.property
+    def queries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Query]:
+        """The texts."""
+
+    @_builtins.property
+    def sequences(self) -> Global___Sequences:
+        """The same by ids; give these or `queries`."""
+
+    @_builtins.property
+    def options(self) -> Global___AttributeOptions:
+        """Which stretches."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.str = ...,
+        queries: _abc.Iterable[Global___Query] | None = ...,
+        sequences: Global___Sequences | None = ...,
+        options: Global___AttributeOptions | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["options", b"options", "sequences", b"sequences"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "options", b"options", "queries", b"queries", "sequences", b"sequences"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttributeBatchRequest: _TypeAlias = AttributeBatchRequest  # noqa: Y015
+
+@_typing.final
+class AttributeBatchResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___AttributeResponse]:
+        """One answer per query, in order; without the tokens that were looked up."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___AttributeResponse] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttributeBatchResponse: _TypeAlias = AttributeBatchResponse  # noqa: Y015
+
+@_typing.final
+class Document(_message.Message):
+    """A document of the corpus, or a stretch of it around a place."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    LENGTH_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    BEGIN_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    MATCH_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    document: _builtins.int
+    """Its number, from 0 in the order of building."""
+    id: _builtins.str
+    """Its id, where the index was built with ids."""
+    length: _builtins.int
+    """Length of the whole document in tokens."""
+    offset: _builtins.int
+    """The place that was asked for, in tokens from the document's start."""
+    begin: _builtins.int
+    """First token that is shown, from the document's start."""
+    before: _builtins.str
+    """Those before the place, those of the n-gram at the place (as many as
+    `match_length` said), and those behind it, as text, where the index has a
+    tokenizer.
+    """
+    match: _builtins.str
+    """See `before`."""
+    after: _builtins.str
+    """See `before`."""
+    @_builtins.property
+    def tokens(self) -> Global___TokenIds:
+        """The tokens that are shown."""
+
+    def __init__(
+        self,
+        *,
+        document: _builtins.int = ...,
+        id: _builtins.str = ...,
+        length: _builtins.int = ...,
+        offset: _builtins.int = ...,
+        begin: _builtins.int = ...,
+        tokens: Global___TokenIds | None = ...,
+        before: _builtins.str = ...,
+        match: _builtins.str = ...,
+        after: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tokens", b"tokens"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "begin", b"begin", "document", b"document", "id", b"id", "length", b"length", "match", b"match", "offset", b"offset", "tokens", b"tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Document: _TypeAlias = Document  # noqa: Y015
+
+@_typing.final
+class Excerpt(_message.Message):
+    """How much of a document is shown."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    MATCH_LENGTH_FIELD_NUMBER: _builtins.int
+    context: _builtins.int
+    """Most tokens before and behind the match; absent: as many as the server
+    allows.
+    """
+    match_length: _builtins.int
+    """Length of the match in tokens; 0: none is marked."""
+    def __init__(
+        self,
+        *,
+        context: _builtins.int | None = ...,
+        match_length: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_context", b"_context", "context", b"context"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_context", b"_context", "context", b"context", "match_length", b"match_length"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__context: _TypeAlias = _typing.Literal["context"]  # noqa: Y015
+    _WhichOneofArgType__context: _TypeAlias = _typing.Literal["_context", b"_context"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__context) -> _WhichOneofReturnType__context | None: ...
+
+Global___Excerpt: _TypeAlias = Excerpt  # noqa: Y015
+
+@_typing.final
+class SearchDocsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    EXCERPT_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    """The index to ask; empty means the only one."""
+    limit: _builtins.int
+    """Most documents; 0 means 10."""
+    seed: _builtins.int
+    """The same seed draws the same documents."""
+    @_builtins.property
+    def query(self) -> Global___Query:
+        """The n-gram."""
+
+    @_builtins.property
+    def excerpt(self) -> Global___Excerpt:
+        """How much of each is shown around the occurrence that was drawn;
+        match_length is that of the query.
+        """
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.str = ...,
+        query: Global___Query | None = ...,
+        limit: _builtins.int = ...,
+        seed: _builtins.int = ...,
+        excerpt: Global___Excerpt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["excerpt", b"excerpt", "query", b"query"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["excerpt", b"excerpt", "index", b"index", "limit", b"limit", "query", b"query", "seed", b"seed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchDocsRequest: _TypeAlias = SearchDocsRequest  # noqa: Y015
+
+@_typing.final
+class SearchDocsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: _builtins.int
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """Occurrences of the n-gram."""
+    @_builtins.property
+    def documents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Document]:
+        """Different documents, drawn without replacement."""
+
+    @_builtins.property
+    def tokens(self) -> Global___TokenIds:
+        """The ids that were looked up."""
+
+    def __init__(
+        self,
+        *,
+        count: _builtins.int = ...,
+        documents: _abc.Iterable[Global___Document] | None = ...,
+        tokens: Global___TokenIds | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tokens", b"tokens"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "documents", b"documents", "tokens", b"tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchDocsResponse: _TypeAlias = SearchDocsResponse  # noqa: Y015
+
+@_typing.final
+class SearchDocsBatchRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    QUERIES_FIELD_NUMBER: _builtins.int
+    SEQUENCES_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    EXCERPT_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    """The index to ask; empty means the only one."""
+    limit: _builtins.int
+    """As SearchDocsRequest.limit."""
+    seed: _builtins.int
+    """As SearchDocsRequest.seed."""
+    @_builtins.property
+    def queries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Query]:
+        """The n-grams."""
+
+    @_builtins.property
+    def sequences(self) -> Global___Sequences:
+        """The same by ids; give these or `queries`."""
+
+    @_builtins.property
+    def excerpt(self) -> Global___Excerpt:
+        """As SearchDocsRequest.excerpt."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.str = ...,
+        queries: _abc.Iterable[Global___Query] | None = ...,
+        sequences: Global___Sequences | None = ...,
+        limit: _builtins.int = ...,
+        seed: _builtins.int = ...,
+        excerpt: Global___Excerpt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["excerpt", b"excerpt", "sequences", b"sequences"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["excerpt", b"excerpt", "index", b"index", "limit", b"limit", "queries", b"queries", "seed", b"seed", "sequences", b"sequences"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchDocsBatchRequest: _TypeAlias = SearchDocsBatchRequest  # noqa: Y015
+
+@_typing.final
+class SearchDocsBatchResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___SearchDocsResponse]:
+        """One answer per query, in order; without the tokens that were looked up."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___SearchDocsResponse] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchDocsBatchResponse: _TypeAlias = SearchDocsBatchResponse  # noqa: Y015
+
+@_typing.final
+class DocByRankRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    RANK_FIELD_NUMBER: _builtins.int
+    EXCERPT_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    """The index to ask; empty means the only one."""
+    rank: _builtins.int
+    """A rank below the number of tokens."""
+    @_builtins.property
+    def excerpt(self) -> Global___Excerpt:
+        """How much is shown."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.str = ...,
+        rank: _builtins.int = ...,
+        excerpt: Global___Excerpt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["excerpt", b"excerpt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["excerpt", b"excerpt", "index", b"index", "rank", b"rank"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DocByRankRequest: _TypeAlias = DocByRankRequest  # noqa: Y015
+
+@_typing.final
+class DocByRankResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def document(self) -> Global___Document:
+        """The document."""
+
+    def __init__(
+        self,
+        *,
+        document: Global___Document | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DocByRankResponse: _TypeAlias = DocByRankResponse  # noqa: Y015
+
+@_typing.final
+class DocByRankBatchRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    RANKS_FIELD_NUMBER: _builtins.int
+    EXCERPT_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    """The index to ask; empty means the only one."""
+    @_builtins.property
+    def ranks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Each a rank below the number of tokens."""
+
+    @_builtins.property
+    def excerpt(self) -> Global___Excerpt:
+        """How much is shown of each."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.str = ...,
+        ranks: _abc.Iterable[_builtins.int] | None = ...,
+        excerpt: Global___Excerpt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["excerpt", b"excerpt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["excerpt", b"excerpt", "index", b"index", "ranks", b"ranks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DocByRankBatchRequest: _TypeAlias = DocByRankBatchRequest  # noqa: Y015
+
+@_typing.final
+class DocByRankBatchResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def documents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Document]:
+        """One document per rank, in order."""
+
+    def __init__(
+        self,
+        *,
+        documents: _abc.Iterable[Global___Document] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["documents", b"documents"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DocByRankBatchResponse: _TypeAlias = DocByRankBatchResponse  # noqa: Y015
+
+@_typing.final
+class DocByPositionRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    EXCERPT_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    """The index to ask; empty means the only one."""
+    position: _builtins.int
+    """A position below the number of tokens."""
+    @_builtins.property
+    def excerpt(self) -> Global___Excerpt:
+        """How much is shown."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.str = ...,
+        position: _builtins.int = ...,
+        excerpt: Global___Excerpt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["excerpt", b"excerpt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["excerpt", b"excerpt", "index", b"index", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DocByPositionRequest: _TypeAlias = DocByPositionRequest  # noqa: Y015
+
+@_typing.final
+class DocByPositionResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def document(self) -> Global___Document:
+        """The document."""
+
+    def __init__(
+        self,
+        *,
+        document: Global___Document | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DocByPositionResponse: _TypeAlias = DocByPositionResponse  # noqa: Y015
+
+@_typing.final
+class DocByPositionBatchRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    POSITIONS_FIELD_NUMBER: _builtins.int
+    EXCERPT_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    """The index to ask; empty means the only one."""
+    @_builtins.property
+    def positions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Each a position below the number of tokens."""
+
+    @_builtins.property
+    def excerpt(self) -> Global___Excerpt:
+        """How much is shown of each."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.str = ...,
+        positions: _abc.Iterable[_builtins.int] | None = ...,
+        excerpt: Global___Excerpt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["excerpt", b"excerpt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["excerpt", b"excerpt", "index", b"index", "positions", b"positions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DocByPositionBatchRequest: _TypeAlias = DocByPositionBatchRequest  # noqa: Y015
+
+@_typing.final
+class DocByPositionBatchResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def documents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Document]:
+        """One document per position, in order."""
+
+    def __init__(
+        self,
+        *,
+        documents: _abc.Iterable[Global___Document] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["documents", b"documents"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DocByPositionBatchResponse: _TypeAlias = DocByPositionBatchResponse  # noqa: Y015
+
+@_typing.final
+class ListHitsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
+    CNF_FIELD_NUMBER: _builtins.int
+    MAX_DIFF_TOKENS_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    EXCERPT_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    """The index to ask; empty means the only one."""
+    max_diff_tokens: _builtins.int
+    """As CountCnfRequest.max_diff_tokens."""
+    page_size: _builtins.int
+    """Hits in one message; 0 means 100."""
+    page_token: _builtins.str
+    """Where an earlier call was left; empty begins."""
+    limit: _builtins.int
+    """Most hits in this call; 0: all."""
+    @_builtins.property
+    def query(self) -> Global___Query:
+        """An n-gram."""
+
+    @_builtins.property
+    def cnf(self) -> Global___Cnf:
+        """Clauses near each other."""
+
+    @_builtins.property
+    def excerpt(self) -> Global___Excerpt:
+        """How much of each document is shown; match_length is that of the n-gram."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.str = ...,
+        query: Global___Query | None = ...,
+        cnf: Global___Cnf | None = ...,
+        max_diff_tokens: _builtins.int | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        limit: _builtins.int = ...,
+        excerpt: Global___Excerpt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_diff_tokens", b"_max_diff_tokens", "cnf", b"cnf", "excerpt", b"excerpt", "max_diff_tokens", b"max_diff_tokens", "of", b"of", "query", b"query"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_diff_tokens", b"_max_diff_tokens", "cnf", b"cnf", "excerpt", b"excerpt", "index", b"index", "limit", b"limit", "max_diff_tokens", b"max_diff_tokens", "of", b"of", "page_size", b"page_size", "page_token", b"page_token", "query", b"query"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_diff_tokens: _TypeAlias = _typing.Literal["max_diff_tokens"]  # noqa: Y015
+    _WhichOneofArgType__max_diff_tokens: _TypeAlias = _typing.Literal["_max_diff_tokens", b"_max_diff_tokens"]  # noqa: Y015
+    _WhichOneofReturnType_of: _TypeAlias = _typing.Literal["query", "cnf"]  # noqa: Y015
+    _WhichOneofArgType_of: _TypeAlias = _typing.Literal["of", b"of"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_diff_tokens) -> _WhichOneofReturnType__max_diff_tokens | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_of) -> _WhichOneofReturnType_of | None: ...
+
+Global___ListHitsRequest: _TypeAlias = ListHitsRequest  # noqa: Y015
+
+@_typing.final
+class ListHitsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HITS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Goes on behind this page; empty if it is the last one."""
+    count: _builtins.int
+    """All hits of the query."""
+    @_builtins.property
+    def hits(self) -> _containers.RepeatedCompositeFieldContainer[Global___Document]:
+        """The hits of this page."""
+
+    def __init__(
+        self,
+        *,
+        hits: _abc.Iterable[Global___Document] | None = ...,
+        next_page_token: _builtins.str = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "hits", b"hits", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListHitsResponse: _TypeAlias = ListHitsResponse  # noqa: Y015
+
+@_typing.final
+class ScoreTextRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    """The index to ask; empty means the one of the message before, or the only
+    one.
+    """
+    id: _builtins.str
+    """Comes back with the answer."""
+    @_builtins.property
+    def query(self) -> Global___Query:
+        """The document."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.str = ...,
+        query: Global___Query | None = ...,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["query", b"query"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "index", b"index", "query", b"query"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScoreTextRequest: _TypeAlias = ScoreTextRequest  # noqa: Y015
+
+@_typing.final
+class ScoreTextResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    SCORES_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The request's id."""
+    @_builtins.property
+    def scores(self) -> Global___ScoreResponse:
+        """The scores of its tokens."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        scores: Global___ScoreResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scores", b"scores"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "scores", b"scores"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScoreTextResponse: _TypeAlias = ScoreTextResponse  # noqa: Y015
+
+@_typing.final
+class DecodeSessionRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    APPEND_FIELD_NUMBER: _builtins.int
+    RESET_FIELD_NUMBER: _builtins.int
+    TOP_FIELD_NUMBER: _builtins.int
+    PIECES_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    """First message: the index to ask; empty means the only one."""
+    reset: _builtins.bool
+    """Forget the context before appending."""
+    top: _builtins.int
+    """As NtdRequest.top."""
+    pieces: _builtins.bool
+    """As NtdRequest.pieces."""
+    @_builtins.property
+    def append(self) -> Global___Query:
+        """Tokens behind those of the messages before; may be empty."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.str = ...,
+        append: Global___Query | None = ...,
+        reset: _builtins.bool = ...,
+        top: _builtins.int = ...,
+        pieces: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["append", b"append"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["append", b"append", "index", b"index", "pieces", b"pieces", "reset", b"reset", "top", b"top"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DecodeSessionRequest: _TypeAlias = DecodeSessionRequest  # noqa: Y015
+
+@_typing.final
+class DecodeSessionResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def result(self) -> Global___NtdResponse:
+        """The distribution after the longest suffix of the context that occurs."""
+
+    def __init__(
+        self,
+        *,
+        result: Global___NtdResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DecodeSessionResponse: _TypeAlias = DecodeSessionResponse  # noqa: Y015

@@ -39,6 +39,21 @@ class IndexServiceStub:
                 request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.ListIndexesRequest.SerializeToString,
                 response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.ListIndexesResponse.FromString,
                 _registered_method=True)
+        self.LoadIndex = channel.unary_unary(
+                '/stillhouse.index.v1.IndexService/LoadIndex',
+                request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.LoadIndexRequest.SerializeToString,
+                response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.LoadIndexResponse.FromString,
+                _registered_method=True)
+        self.UnloadIndex = channel.unary_unary(
+                '/stillhouse.index.v1.IndexService/UnloadIndex',
+                request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.UnloadIndexRequest.SerializeToString,
+                response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.UnloadIndexResponse.FromString,
+                _registered_method=True)
+        self.SetAlias = channel.unary_unary(
+                '/stillhouse.index.v1.IndexService/SetAlias',
+                request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.SetAliasRequest.SerializeToString,
+                response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.SetAliasResponse.FromString,
+                _registered_method=True)
         self.Count = channel.unary_unary(
                 '/stillhouse.index.v1.IndexService/Count',
                 request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.CountRequest.SerializeToString,
@@ -48,6 +63,86 @@ class IndexServiceStub:
                 '/stillhouse.index.v1.IndexService/CountBatch',
                 request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.CountBatchRequest.SerializeToString,
                 response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.CountBatchResponse.FromString,
+                _registered_method=True)
+        self.Find = channel.unary_unary(
+                '/stillhouse.index.v1.IndexService/Find',
+                request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.FindRequest.SerializeToString,
+                response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.FindResponse.FromString,
+                _registered_method=True)
+        self.FindBatch = channel.unary_unary(
+                '/stillhouse.index.v1.IndexService/FindBatch',
+                request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.FindBatchRequest.SerializeToString,
+                response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.FindBatchResponse.FromString,
+                _registered_method=True)
+        self.Prob = channel.unary_unary(
+                '/stillhouse.index.v1.IndexService/Prob',
+                request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.ProbRequest.SerializeToString,
+                response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.ProbResponse.FromString,
+                _registered_method=True)
+        self.ProbBatch = channel.unary_unary(
+                '/stillhouse.index.v1.IndexService/ProbBatch',
+                request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.ProbBatchRequest.SerializeToString,
+                response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.ProbBatchResponse.FromString,
+                _registered_method=True)
+        self.InfgramProb = channel.unary_unary(
+                '/stillhouse.index.v1.IndexService/InfgramProb',
+                request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.InfgramProbRequest.SerializeToString,
+                response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.InfgramProbResponse.FromString,
+                _registered_method=True)
+        self.InfgramProbBatch = channel.unary_unary(
+                '/stillhouse.index.v1.IndexService/InfgramProbBatch',
+                request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.InfgramProbBatchRequest.SerializeToString,
+                response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.InfgramProbBatchResponse.FromString,
+                _registered_method=True)
+        self.Ntd = channel.unary_unary(
+                '/stillhouse.index.v1.IndexService/Ntd',
+                request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.NtdRequest.SerializeToString,
+                response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.NtdResponse.FromString,
+                _registered_method=True)
+        self.NtdBatch = channel.unary_unary(
+                '/stillhouse.index.v1.IndexService/NtdBatch',
+                request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.NtdBatchRequest.SerializeToString,
+                response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.NtdBatchResponse.FromString,
+                _registered_method=True)
+        self.InfgramNtd = channel.unary_unary(
+                '/stillhouse.index.v1.IndexService/InfgramNtd',
+                request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.InfgramNtdRequest.SerializeToString,
+                response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.InfgramNtdResponse.FromString,
+                _registered_method=True)
+        self.InfgramNtdBatch = channel.unary_unary(
+                '/stillhouse.index.v1.IndexService/InfgramNtdBatch',
+                request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.InfgramNtdBatchRequest.SerializeToString,
+                response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.InfgramNtdBatchResponse.FromString,
+                _registered_method=True)
+        self.Score = channel.unary_unary(
+                '/stillhouse.index.v1.IndexService/Score',
+                request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.ScoreRequest.SerializeToString,
+                response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.ScoreResponse.FromString,
+                _registered_method=True)
+        self.ScoreBatch = channel.unary_unary(
+                '/stillhouse.index.v1.IndexService/ScoreBatch',
+                request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.ScoreBatchRequest.SerializeToString,
+                response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.ScoreBatchResponse.FromString,
+                _registered_method=True)
+        self.CountCnf = channel.unary_unary(
+                '/stillhouse.index.v1.IndexService/CountCnf',
+                request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.CountCnfRequest.SerializeToString,
+                response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.CountCnfResponse.FromString,
+                _registered_method=True)
+        self.CountCnfBatch = channel.unary_unary(
+                '/stillhouse.index.v1.IndexService/CountCnfBatch',
+                request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.CountCnfBatchRequest.SerializeToString,
+                response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.CountCnfBatchResponse.FromString,
+                _registered_method=True)
+        self.FindCnf = channel.unary_unary(
+                '/stillhouse.index.v1.IndexService/FindCnf',
+                request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.FindCnfRequest.SerializeToString,
+                response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.FindCnfResponse.FromString,
+                _registered_method=True)
+        self.FindCnfBatch = channel.unary_unary(
+                '/stillhouse.index.v1.IndexService/FindCnfBatch',
+                request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.FindCnfBatchRequest.SerializeToString,
+                response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.FindCnfBatchResponse.FromString,
                 _registered_method=True)
         self.MatchLengths = channel.unary_unary(
                 '/stillhouse.index.v1.IndexService/MatchLengths',
@@ -59,6 +154,46 @@ class IndexServiceStub:
                 request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.MatchLengthsBatchRequest.SerializeToString,
                 response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.MatchLengthsBatchResponse.FromString,
                 _registered_method=True)
+        self.Attribute = channel.unary_unary(
+                '/stillhouse.index.v1.IndexService/Attribute',
+                request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.AttributeRequest.SerializeToString,
+                response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.AttributeResponse.FromString,
+                _registered_method=True)
+        self.AttributeBatch = channel.unary_unary(
+                '/stillhouse.index.v1.IndexService/AttributeBatch',
+                request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.AttributeBatchRequest.SerializeToString,
+                response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.AttributeBatchResponse.FromString,
+                _registered_method=True)
+        self.SearchDocs = channel.unary_unary(
+                '/stillhouse.index.v1.IndexService/SearchDocs',
+                request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.SearchDocsRequest.SerializeToString,
+                response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.SearchDocsResponse.FromString,
+                _registered_method=True)
+        self.SearchDocsBatch = channel.unary_unary(
+                '/stillhouse.index.v1.IndexService/SearchDocsBatch',
+                request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.SearchDocsBatchRequest.SerializeToString,
+                response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.SearchDocsBatchResponse.FromString,
+                _registered_method=True)
+        self.DocByRank = channel.unary_unary(
+                '/stillhouse.index.v1.IndexService/DocByRank',
+                request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.DocByRankRequest.SerializeToString,
+                response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.DocByRankResponse.FromString,
+                _registered_method=True)
+        self.DocByRankBatch = channel.unary_unary(
+                '/stillhouse.index.v1.IndexService/DocByRankBatch',
+                request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.DocByRankBatchRequest.SerializeToString,
+                response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.DocByRankBatchResponse.FromString,
+                _registered_method=True)
+        self.DocByPosition = channel.unary_unary(
+                '/stillhouse.index.v1.IndexService/DocByPosition',
+                request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.DocByPositionRequest.SerializeToString,
+                response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.DocByPositionResponse.FromString,
+                _registered_method=True)
+        self.DocByPositionBatch = channel.unary_unary(
+                '/stillhouse.index.v1.IndexService/DocByPositionBatch',
+                request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.DocByPositionBatchRequest.SerializeToString,
+                response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.DocByPositionBatchResponse.FromString,
+                _registered_method=True)
         self.Tokenize = channel.unary_unary(
                 '/stillhouse.index.v1.IndexService/Tokenize',
                 request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.TokenizeRequest.SerializeToString,
@@ -69,13 +204,28 @@ class IndexServiceStub:
                 request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.TokenizeBatchRequest.SerializeToString,
                 response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.TokenizeBatchResponse.FromString,
                 _registered_method=True)
+        self.ListHits = channel.unary_stream(
+                '/stillhouse.index.v1.IndexService/ListHits',
+                request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.ListHitsRequest.SerializeToString,
+                response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.ListHitsResponse.FromString,
+                _registered_method=True)
+        self.ScoreText = channel.stream_stream(
+                '/stillhouse.index.v1.IndexService/ScoreText',
+                request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.ScoreTextRequest.SerializeToString,
+                response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.ScoreTextResponse.FromString,
+                _registered_method=True)
+        self.DecodeSession = channel.stream_stream(
+                '/stillhouse.index.v1.IndexService/DecodeSession',
+                request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.DecodeSessionRequest.SerializeToString,
+                response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.DecodeSessionResponse.FromString,
+                _registered_method=True)
 
 
 class IndexServiceServicer:
     """Missing associated documentation comment in .proto file."""
 
     def ListIndexes(self, request, context):
-        """Lists the indexes this server holds, ready or still loading.
+        """Lists the indexes and aliases this server holds, ready or still loading.
 
         OK always.
         """
@@ -83,23 +233,199 @@ class IndexServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def Count(self, request, context):
-        """Counts the occurrences of one n-gram. The empty n-gram occurs once at
-        every token position.
+    def LoadIndex(self, request, context):
+        """Opens an index under a name. A name that is in use is swapped: calls
+        under way finish on the index they began with. Answers when it is ready.
 
-        OK; INVALID_ARGUMENT + BadRequest (query missing, or longer than the
-        limit); NOT_FOUND (no such index); FAILED_PRECONDITION (text query on an
-        index without a tokenizer).
+        OK; INVALID_ARGUMENT + BadRequest (name or folder malformed, or the name
+        is an alias); NOT_FOUND (no such folder); FAILED_PRECONDITION (no readable
+        index there, not the digest that was asked for, or the server's settings
+        allow no administration).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnloadIndex(self, request, context):
+        """Forgets an index; its memory is freed when the calls under way have ended.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION (an
+        alias points to it, or no administration).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetAlias(self, request, context):
+        """Makes a further name for an index, or points it elsewhere at once.
+
+        OK; INVALID_ARGUMENT + BadRequest (the alias is malformed or an index's
+        name); NOT_FOUND (no such index); FAILED_PRECONDITION (no administration).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Count(self, request, context):
+        """Counts the occurrences of an n-gram. The empty n-gram occurs once at every
+        token.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CountBatch(self, request, context):
-        """Counts many n-grams in one call; answers keep the order of the queries.
+        """Count for many queries.
 
-        OK; INVALID_ARGUMENT + BadRequest (as Count, or too many queries);
-        NOT_FOUND; FAILED_PRECONDITION.
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Find(self, request, context):
+        """Finds the ranks of the occurrences of an n-gram in suffix order.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FindBatch(self, request, context):
+        """Find for many queries.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Prob(self, request, context):
+        """How likely the last token of the query follows the tokens before it, or,
+        with `end`, how likely a document ends after the query.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ProbBatch(self, request, context):
+        """Prob for many queries.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def InfgramProb(self, request, context):
+        """Prob given the longest suffix of the context that occurs in the corpus
+        (infinity-gram: Liu et al. 2024, section 2).
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def InfgramProbBatch(self, request, context):
+        """InfgramProb for many queries.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Ntd(self, request, context):
+        """The next-token distribution: what follows a context, with exact counts.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def NtdBatch(self, request, context):
+        """Ntd for many queries.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def InfgramNtd(self, request, context):
+        """Ntd of the longest suffix of the context that occurs in the corpus.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def InfgramNtdBatch(self, request, context):
+        """InfgramNtd for many queries.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Score(self, request, context):
+        """InfgramProb of every token of a sequence given all before it.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ScoreBatch(self, request, context):
+        """Score for many queries.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CountCnf(self, request, context):
+        """Counts places where n-grams occur near each other: an AND of ORs.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CountCnfBatch(self, request, context):
+        """CountCnf for many queries.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FindCnf(self, request, context):
+        """Finds the places that CountCnf counts.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FindCnfBatch(self, request, context):
+        """FindCnf for many queries.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -116,9 +442,82 @@ class IndexServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def MatchLengthsBatch(self, request, context):
-        """MatchLengths for many sequences; answers keep the order of the queries.
+        """MatchLengths for many queries.
 
         OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Attribute(self, request, context):
+        """Traces a text to the corpus: its maximal stretches that occur there, with
+        the documents they occur in.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AttributeBatch(self, request, context):
+        """Attribute for many queries.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SearchDocs(self, request, context):
+        """Different documents that hold an n-gram, drawn at random.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SearchDocsBatch(self, request, context):
+        """SearchDocs for many queries.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DocByRank(self, request, context):
+        """The occurrence of a rank that Find gave, with its document.
+
+        OK; INVALID_ARGUMENT + BadRequest (rank outside the index); NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DocByRankBatch(self, request, context):
+        """DocByRank for many queries.
+
+        OK; INVALID_ARGUMENT + BadRequest (rank outside the index); NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DocByPosition(self, request, context):
+        """The document around a position of the corpus.
+
+        OK; INVALID_ARGUMENT + BadRequest (position outside the corpus); NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DocByPositionBatch(self, request, context):
+        """DocByPosition for many queries.
+
+        OK; INVALID_ARGUMENT + BadRequest (position outside the corpus); NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -134,7 +533,40 @@ class IndexServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def TokenizeBatch(self, request, context):
-        """Tokenize for many texts; answers keep the order of the texts.
+        """Tokenize for many queries.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListHits(self, request, context):
+        """Lists every occurrence of an n-gram with its document, in rank order, or
+        every place of a CNF query in corpus order. Each message carries a token
+        with which a later call goes on behind it.
+
+        OK; INVALID_ARGUMENT + BadRequest (also a page token of another query);
+        NOT_FOUND; FAILED_PRECONDITION (also a page token of another content of
+        the index).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ScoreText(self, request_iterator, context):
+        """Scores documents as they come: one answer per document, in their order.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DecodeSession(self, request_iterator, context):
+        """Holds the place of a growing context, so that the distribution after one
+        more token costs one narrowing. One answer per message, in their order.
+        The session keeps the index it began with, even if its name is swapped.
 
         OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
         """
@@ -150,6 +582,21 @@ def add_IndexServiceServicer_to_server(servicer, server):
                     request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.ListIndexesRequest.FromString,
                     response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.ListIndexesResponse.SerializeToString,
             ),
+            'LoadIndex': grpc.unary_unary_rpc_method_handler(
+                    servicer.LoadIndex,
+                    request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.LoadIndexRequest.FromString,
+                    response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.LoadIndexResponse.SerializeToString,
+            ),
+            'UnloadIndex': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnloadIndex,
+                    request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.UnloadIndexRequest.FromString,
+                    response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.UnloadIndexResponse.SerializeToString,
+            ),
+            'SetAlias': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetAlias,
+                    request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.SetAliasRequest.FromString,
+                    response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.SetAliasResponse.SerializeToString,
+            ),
             'Count': grpc.unary_unary_rpc_method_handler(
                     servicer.Count,
                     request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.CountRequest.FromString,
@@ -159,6 +606,86 @@ def add_IndexServiceServicer_to_server(servicer, server):
                     servicer.CountBatch,
                     request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.CountBatchRequest.FromString,
                     response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.CountBatchResponse.SerializeToString,
+            ),
+            'Find': grpc.unary_unary_rpc_method_handler(
+                    servicer.Find,
+                    request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.FindRequest.FromString,
+                    response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.FindResponse.SerializeToString,
+            ),
+            'FindBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindBatch,
+                    request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.FindBatchRequest.FromString,
+                    response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.FindBatchResponse.SerializeToString,
+            ),
+            'Prob': grpc.unary_unary_rpc_method_handler(
+                    servicer.Prob,
+                    request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.ProbRequest.FromString,
+                    response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.ProbResponse.SerializeToString,
+            ),
+            'ProbBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProbBatch,
+                    request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.ProbBatchRequest.FromString,
+                    response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.ProbBatchResponse.SerializeToString,
+            ),
+            'InfgramProb': grpc.unary_unary_rpc_method_handler(
+                    servicer.InfgramProb,
+                    request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.InfgramProbRequest.FromString,
+                    response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.InfgramProbResponse.SerializeToString,
+            ),
+            'InfgramProbBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.InfgramProbBatch,
+                    request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.InfgramProbBatchRequest.FromString,
+                    response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.InfgramProbBatchResponse.SerializeToString,
+            ),
+            'Ntd': grpc.unary_unary_rpc_method_handler(
+                    servicer.Ntd,
+                    request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.NtdRequest.FromString,
+                    response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.NtdResponse.SerializeToString,
+            ),
+            'NtdBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.NtdBatch,
+                    request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.NtdBatchRequest.FromString,
+                    response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.NtdBatchResponse.SerializeToString,
+            ),
+            'InfgramNtd': grpc.unary_unary_rpc_method_handler(
+                    servicer.InfgramNtd,
+                    request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.InfgramNtdRequest.FromString,
+                    response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.InfgramNtdResponse.SerializeToString,
+            ),
+            'InfgramNtdBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.InfgramNtdBatch,
+                    request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.InfgramNtdBatchRequest.FromString,
+                    response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.InfgramNtdBatchResponse.SerializeToString,
+            ),
+            'Score': grpc.unary_unary_rpc_method_handler(
+                    servicer.Score,
+                    request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.ScoreRequest.FromString,
+                    response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.ScoreResponse.SerializeToString,
+            ),
+            'ScoreBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.ScoreBatch,
+                    request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.ScoreBatchRequest.FromString,
+                    response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.ScoreBatchResponse.SerializeToString,
+            ),
+            'CountCnf': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountCnf,
+                    request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.CountCnfRequest.FromString,
+                    response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.CountCnfResponse.SerializeToString,
+            ),
+            'CountCnfBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountCnfBatch,
+                    request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.CountCnfBatchRequest.FromString,
+                    response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.CountCnfBatchResponse.SerializeToString,
+            ),
+            'FindCnf': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindCnf,
+                    request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.FindCnfRequest.FromString,
+                    response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.FindCnfResponse.SerializeToString,
+            ),
+            'FindCnfBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindCnfBatch,
+                    request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.FindCnfBatchRequest.FromString,
+                    response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.FindCnfBatchResponse.SerializeToString,
             ),
             'MatchLengths': grpc.unary_unary_rpc_method_handler(
                     servicer.MatchLengths,
@@ -170,6 +697,46 @@ def add_IndexServiceServicer_to_server(servicer, server):
                     request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.MatchLengthsBatchRequest.FromString,
                     response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.MatchLengthsBatchResponse.SerializeToString,
             ),
+            'Attribute': grpc.unary_unary_rpc_method_handler(
+                    servicer.Attribute,
+                    request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.AttributeRequest.FromString,
+                    response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.AttributeResponse.SerializeToString,
+            ),
+            'AttributeBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.AttributeBatch,
+                    request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.AttributeBatchRequest.FromString,
+                    response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.AttributeBatchResponse.SerializeToString,
+            ),
+            'SearchDocs': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchDocs,
+                    request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.SearchDocsRequest.FromString,
+                    response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.SearchDocsResponse.SerializeToString,
+            ),
+            'SearchDocsBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchDocsBatch,
+                    request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.SearchDocsBatchRequest.FromString,
+                    response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.SearchDocsBatchResponse.SerializeToString,
+            ),
+            'DocByRank': grpc.unary_unary_rpc_method_handler(
+                    servicer.DocByRank,
+                    request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.DocByRankRequest.FromString,
+                    response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.DocByRankResponse.SerializeToString,
+            ),
+            'DocByRankBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.DocByRankBatch,
+                    request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.DocByRankBatchRequest.FromString,
+                    response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.DocByRankBatchResponse.SerializeToString,
+            ),
+            'DocByPosition': grpc.unary_unary_rpc_method_handler(
+                    servicer.DocByPosition,
+                    request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.DocByPositionRequest.FromString,
+                    response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.DocByPositionResponse.SerializeToString,
+            ),
+            'DocByPositionBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.DocByPositionBatch,
+                    request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.DocByPositionBatchRequest.FromString,
+                    response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.DocByPositionBatchResponse.SerializeToString,
+            ),
             'Tokenize': grpc.unary_unary_rpc_method_handler(
                     servicer.Tokenize,
                     request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.TokenizeRequest.FromString,
@@ -179,6 +746,21 @@ def add_IndexServiceServicer_to_server(servicer, server):
                     servicer.TokenizeBatch,
                     request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.TokenizeBatchRequest.FromString,
                     response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.TokenizeBatchResponse.SerializeToString,
+            ),
+            'ListHits': grpc.unary_stream_rpc_method_handler(
+                    servicer.ListHits,
+                    request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.ListHitsRequest.FromString,
+                    response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.ListHitsResponse.SerializeToString,
+            ),
+            'ScoreText': grpc.stream_stream_rpc_method_handler(
+                    servicer.ScoreText,
+                    request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.ScoreTextRequest.FromString,
+                    response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.ScoreTextResponse.SerializeToString,
+            ),
+            'DecodeSession': grpc.stream_stream_rpc_method_handler(
+                    servicer.DecodeSession,
+                    request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.DecodeSessionRequest.FromString,
+                    response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.DecodeSessionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -208,6 +790,87 @@ class IndexService:
             '/stillhouse.index.v1.IndexService/ListIndexes',
             stillhouse_dot_index_dot_v1_dot_index__pb2.ListIndexesRequest.SerializeToString,
             stillhouse_dot_index_dot_v1_dot_index__pb2.ListIndexesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LoadIndex(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillhouse.index.v1.IndexService/LoadIndex',
+            stillhouse_dot_index_dot_v1_dot_index__pb2.LoadIndexRequest.SerializeToString,
+            stillhouse_dot_index_dot_v1_dot_index__pb2.LoadIndexResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnloadIndex(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillhouse.index.v1.IndexService/UnloadIndex',
+            stillhouse_dot_index_dot_v1_dot_index__pb2.UnloadIndexRequest.SerializeToString,
+            stillhouse_dot_index_dot_v1_dot_index__pb2.UnloadIndexResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetAlias(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillhouse.index.v1.IndexService/SetAlias',
+            stillhouse_dot_index_dot_v1_dot_index__pb2.SetAliasRequest.SerializeToString,
+            stillhouse_dot_index_dot_v1_dot_index__pb2.SetAliasResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -273,6 +936,438 @@ class IndexService:
             _registered_method=True)
 
     @staticmethod
+    def Find(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillhouse.index.v1.IndexService/Find',
+            stillhouse_dot_index_dot_v1_dot_index__pb2.FindRequest.SerializeToString,
+            stillhouse_dot_index_dot_v1_dot_index__pb2.FindResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillhouse.index.v1.IndexService/FindBatch',
+            stillhouse_dot_index_dot_v1_dot_index__pb2.FindBatchRequest.SerializeToString,
+            stillhouse_dot_index_dot_v1_dot_index__pb2.FindBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Prob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillhouse.index.v1.IndexService/Prob',
+            stillhouse_dot_index_dot_v1_dot_index__pb2.ProbRequest.SerializeToString,
+            stillhouse_dot_index_dot_v1_dot_index__pb2.ProbResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProbBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillhouse.index.v1.IndexService/ProbBatch',
+            stillhouse_dot_index_dot_v1_dot_index__pb2.ProbBatchRequest.SerializeToString,
+            stillhouse_dot_index_dot_v1_dot_index__pb2.ProbBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def InfgramProb(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillhouse.index.v1.IndexService/InfgramProb',
+            stillhouse_dot_index_dot_v1_dot_index__pb2.InfgramProbRequest.SerializeToString,
+            stillhouse_dot_index_dot_v1_dot_index__pb2.InfgramProbResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def InfgramProbBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillhouse.index.v1.IndexService/InfgramProbBatch',
+            stillhouse_dot_index_dot_v1_dot_index__pb2.InfgramProbBatchRequest.SerializeToString,
+            stillhouse_dot_index_dot_v1_dot_index__pb2.InfgramProbBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Ntd(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillhouse.index.v1.IndexService/Ntd',
+            stillhouse_dot_index_dot_v1_dot_index__pb2.NtdRequest.SerializeToString,
+            stillhouse_dot_index_dot_v1_dot_index__pb2.NtdResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def NtdBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillhouse.index.v1.IndexService/NtdBatch',
+            stillhouse_dot_index_dot_v1_dot_index__pb2.NtdBatchRequest.SerializeToString,
+            stillhouse_dot_index_dot_v1_dot_index__pb2.NtdBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def InfgramNtd(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillhouse.index.v1.IndexService/InfgramNtd',
+            stillhouse_dot_index_dot_v1_dot_index__pb2.InfgramNtdRequest.SerializeToString,
+            stillhouse_dot_index_dot_v1_dot_index__pb2.InfgramNtdResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def InfgramNtdBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillhouse.index.v1.IndexService/InfgramNtdBatch',
+            stillhouse_dot_index_dot_v1_dot_index__pb2.InfgramNtdBatchRequest.SerializeToString,
+            stillhouse_dot_index_dot_v1_dot_index__pb2.InfgramNtdBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Score(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillhouse.index.v1.IndexService/Score',
+            stillhouse_dot_index_dot_v1_dot_index__pb2.ScoreRequest.SerializeToString,
+            stillhouse_dot_index_dot_v1_dot_index__pb2.ScoreResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ScoreBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillhouse.index.v1.IndexService/ScoreBatch',
+            stillhouse_dot_index_dot_v1_dot_index__pb2.ScoreBatchRequest.SerializeToString,
+            stillhouse_dot_index_dot_v1_dot_index__pb2.ScoreBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountCnf(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillhouse.index.v1.IndexService/CountCnf',
+            stillhouse_dot_index_dot_v1_dot_index__pb2.CountCnfRequest.SerializeToString,
+            stillhouse_dot_index_dot_v1_dot_index__pb2.CountCnfResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountCnfBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillhouse.index.v1.IndexService/CountCnfBatch',
+            stillhouse_dot_index_dot_v1_dot_index__pb2.CountCnfBatchRequest.SerializeToString,
+            stillhouse_dot_index_dot_v1_dot_index__pb2.CountCnfBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindCnf(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillhouse.index.v1.IndexService/FindCnf',
+            stillhouse_dot_index_dot_v1_dot_index__pb2.FindCnfRequest.SerializeToString,
+            stillhouse_dot_index_dot_v1_dot_index__pb2.FindCnfResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindCnfBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillhouse.index.v1.IndexService/FindCnfBatch',
+            stillhouse_dot_index_dot_v1_dot_index__pb2.FindCnfBatchRequest.SerializeToString,
+            stillhouse_dot_index_dot_v1_dot_index__pb2.FindCnfBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def MatchLengths(request,
             target,
             options=(),
@@ -327,6 +1422,222 @@ class IndexService:
             _registered_method=True)
 
     @staticmethod
+    def Attribute(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillhouse.index.v1.IndexService/Attribute',
+            stillhouse_dot_index_dot_v1_dot_index__pb2.AttributeRequest.SerializeToString,
+            stillhouse_dot_index_dot_v1_dot_index__pb2.AttributeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AttributeBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillhouse.index.v1.IndexService/AttributeBatch',
+            stillhouse_dot_index_dot_v1_dot_index__pb2.AttributeBatchRequest.SerializeToString,
+            stillhouse_dot_index_dot_v1_dot_index__pb2.AttributeBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchDocs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillhouse.index.v1.IndexService/SearchDocs',
+            stillhouse_dot_index_dot_v1_dot_index__pb2.SearchDocsRequest.SerializeToString,
+            stillhouse_dot_index_dot_v1_dot_index__pb2.SearchDocsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchDocsBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillhouse.index.v1.IndexService/SearchDocsBatch',
+            stillhouse_dot_index_dot_v1_dot_index__pb2.SearchDocsBatchRequest.SerializeToString,
+            stillhouse_dot_index_dot_v1_dot_index__pb2.SearchDocsBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DocByRank(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillhouse.index.v1.IndexService/DocByRank',
+            stillhouse_dot_index_dot_v1_dot_index__pb2.DocByRankRequest.SerializeToString,
+            stillhouse_dot_index_dot_v1_dot_index__pb2.DocByRankResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DocByRankBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillhouse.index.v1.IndexService/DocByRankBatch',
+            stillhouse_dot_index_dot_v1_dot_index__pb2.DocByRankBatchRequest.SerializeToString,
+            stillhouse_dot_index_dot_v1_dot_index__pb2.DocByRankBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DocByPosition(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillhouse.index.v1.IndexService/DocByPosition',
+            stillhouse_dot_index_dot_v1_dot_index__pb2.DocByPositionRequest.SerializeToString,
+            stillhouse_dot_index_dot_v1_dot_index__pb2.DocByPositionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DocByPositionBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillhouse.index.v1.IndexService/DocByPositionBatch',
+            stillhouse_dot_index_dot_v1_dot_index__pb2.DocByPositionBatchRequest.SerializeToString,
+            stillhouse_dot_index_dot_v1_dot_index__pb2.DocByPositionBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def Tokenize(request,
             target,
             options=(),
@@ -370,6 +1681,87 @@ class IndexService:
             '/stillhouse.index.v1.IndexService/TokenizeBatch',
             stillhouse_dot_index_dot_v1_dot_index__pb2.TokenizeBatchRequest.SerializeToString,
             stillhouse_dot_index_dot_v1_dot_index__pb2.TokenizeBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListHits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/stillhouse.index.v1.IndexService/ListHits',
+            stillhouse_dot_index_dot_v1_dot_index__pb2.ListHitsRequest.SerializeToString,
+            stillhouse_dot_index_dot_v1_dot_index__pb2.ListHitsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ScoreText(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/stillhouse.index.v1.IndexService/ScoreText',
+            stillhouse_dot_index_dot_v1_dot_index__pb2.ScoreTextRequest.SerializeToString,
+            stillhouse_dot_index_dot_v1_dot_index__pb2.ScoreTextResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DecodeSession(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/stillhouse.index.v1.IndexService/DecodeSession',
+            stillhouse_dot_index_dot_v1_dot_index__pb2.DecodeSessionRequest.SerializeToString,
+            stillhouse_dot_index_dot_v1_dot_index__pb2.DecodeSessionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -3,8 +3,24 @@
 isort:skip_file
 The index service answers n-gram queries over suffix-array indexes.
 
-Every rpc may also answer UNAVAILABLE while the server is loading or
-draining and DEADLINE_EXCEEDED when the caller's deadline passes.
+Every rpc may also answer UNAVAILABLE while the server or the index is
+loading or draining, DEADLINE_EXCEEDED when the caller's deadline passes,
+and RESOURCE_EXHAUSTED + RetryInfo when as many calls of the same method
+are under way as the server admits.
+
+What all queries share:
+- A query is given by token ids or as text, which the index's own tokenizer
+  cuts without special tokens. Answers to a single query hold the tokens
+  that were looked up.
+- INVALID_ARGUMENT + BadRequest names the field that is missing, malformed
+  or over a limit of the server, with its value and the limit. NOT_FOUND:
+  no such index. FAILED_PRECONDITION: text was given or asked for, and the
+  index has no tokenizer.
+- n-grams never cross documents. The end of a document follows its last
+  token as one further outcome: it has a probability and a count in every
+  distribution, but no id.
+- Answers are exact; nothing is sampled.
+- A batch rpc answers in the order of its queries; its options hold for all.
 """
 
 from collections import abc as _abc
@@ -36,23 +52,123 @@ class IndexServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> IndexServiceAsyncStub: ...
     ListIndexes: _grpc.UnaryUnaryMultiCallable[_index_pb2.ListIndexesRequest, _index_pb2.ListIndexesResponse]
-    """Lists the indexes this server holds, ready or still loading.
+    """Lists the indexes and aliases this server holds, ready or still loading.
 
     OK always.
     """
-    Count: _grpc.UnaryUnaryMultiCallable[_index_pb2.CountRequest, _index_pb2.CountResponse]
-    """Counts the occurrences of one n-gram. The empty n-gram occurs once at
-    every token position.
+    LoadIndex: _grpc.UnaryUnaryMultiCallable[_index_pb2.LoadIndexRequest, _index_pb2.LoadIndexResponse]
+    """Opens an index under a name. A name that is in use is swapped: calls
+    under way finish on the index they began with. Answers when it is ready.
 
-    OK; INVALID_ARGUMENT + BadRequest (query missing, or longer than the
-    limit); NOT_FOUND (no such index); FAILED_PRECONDITION (text query on an
-    index without a tokenizer).
+    OK; INVALID_ARGUMENT + BadRequest (name or folder malformed, or the name
+    is an alias); NOT_FOUND (no such folder); FAILED_PRECONDITION (no readable
+    index there, not the digest that was asked for, or the server's settings
+    allow no administration).
+    """
+    UnloadIndex: _grpc.UnaryUnaryMultiCallable[_index_pb2.UnloadIndexRequest, _index_pb2.UnloadIndexResponse]
+    """Forgets an index; its memory is freed when the calls under way have ended.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION (an
+    alias points to it, or no administration).
+    """
+    SetAlias: _grpc.UnaryUnaryMultiCallable[_index_pb2.SetAliasRequest, _index_pb2.SetAliasResponse]
+    """Makes a further name for an index, or points it elsewhere at once.
+
+    OK; INVALID_ARGUMENT + BadRequest (the alias is malformed or an index's
+    name); NOT_FOUND (no such index); FAILED_PRECONDITION (no administration).
+    """
+    Count: _grpc.UnaryUnaryMultiCallable[_index_pb2.CountRequest, _index_pb2.CountResponse]
+    """Counts the occurrences of an n-gram. The empty n-gram occurs once at every
+    token.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
     """
     CountBatch: _grpc.UnaryUnaryMultiCallable[_index_pb2.CountBatchRequest, _index_pb2.CountBatchResponse]
-    """Counts many n-grams in one call; answers keep the order of the queries.
+    """Count for many queries.
 
-    OK; INVALID_ARGUMENT + BadRequest (as Count, or too many queries);
-    NOT_FOUND; FAILED_PRECONDITION.
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    Find: _grpc.UnaryUnaryMultiCallable[_index_pb2.FindRequest, _index_pb2.FindResponse]
+    """Finds the ranks of the occurrences of an n-gram in suffix order.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    FindBatch: _grpc.UnaryUnaryMultiCallable[_index_pb2.FindBatchRequest, _index_pb2.FindBatchResponse]
+    """Find for many queries.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    Prob: _grpc.UnaryUnaryMultiCallable[_index_pb2.ProbRequest, _index_pb2.ProbResponse]
+    """How likely the last token of the query follows the tokens before it, or,
+    with `end`, how likely a document ends after the query.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    ProbBatch: _grpc.UnaryUnaryMultiCallable[_index_pb2.ProbBatchRequest, _index_pb2.ProbBatchResponse]
+    """Prob for many queries.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    InfgramProb: _grpc.UnaryUnaryMultiCallable[_index_pb2.InfgramProbRequest, _index_pb2.InfgramProbResponse]
+    """Prob given the longest suffix of the context that occurs in the corpus
+    (infinity-gram: Liu et al. 2024, section 2).
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    InfgramProbBatch: _grpc.UnaryUnaryMultiCallable[_index_pb2.InfgramProbBatchRequest, _index_pb2.InfgramProbBatchResponse]
+    """InfgramProb for many queries.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    Ntd: _grpc.UnaryUnaryMultiCallable[_index_pb2.NtdRequest, _index_pb2.NtdResponse]
+    """The next-token distribution: what follows a context, with exact counts.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    NtdBatch: _grpc.UnaryUnaryMultiCallable[_index_pb2.NtdBatchRequest, _index_pb2.NtdBatchResponse]
+    """Ntd for many queries.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    InfgramNtd: _grpc.UnaryUnaryMultiCallable[_index_pb2.InfgramNtdRequest, _index_pb2.InfgramNtdResponse]
+    """Ntd of the longest suffix of the context that occurs in the corpus.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    InfgramNtdBatch: _grpc.UnaryUnaryMultiCallable[_index_pb2.InfgramNtdBatchRequest, _index_pb2.InfgramNtdBatchResponse]
+    """InfgramNtd for many queries.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    Score: _grpc.UnaryUnaryMultiCallable[_index_pb2.ScoreRequest, _index_pb2.ScoreResponse]
+    """InfgramProb of every token of a sequence given all before it.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    ScoreBatch: _grpc.UnaryUnaryMultiCallable[_index_pb2.ScoreBatchRequest, _index_pb2.ScoreBatchResponse]
+    """Score for many queries.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    CountCnf: _grpc.UnaryUnaryMultiCallable[_index_pb2.CountCnfRequest, _index_pb2.CountCnfResponse]
+    """Counts places where n-grams occur near each other: an AND of ORs.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    CountCnfBatch: _grpc.UnaryUnaryMultiCallable[_index_pb2.CountCnfBatchRequest, _index_pb2.CountCnfBatchResponse]
+    """CountCnf for many queries.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    FindCnf: _grpc.UnaryUnaryMultiCallable[_index_pb2.FindCnfRequest, _index_pb2.FindCnfResponse]
+    """Finds the places that CountCnf counts.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    FindCnfBatch: _grpc.UnaryUnaryMultiCallable[_index_pb2.FindCnfBatchRequest, _index_pb2.FindCnfBatchResponse]
+    """FindCnf for many queries.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
     """
     MatchLengths: _grpc.UnaryUnaryMultiCallable[_index_pb2.MatchLengthsRequest, _index_pb2.MatchLengthsResponse]
     """Finds, for each position of a token sequence, the longest match in the
@@ -61,9 +177,50 @@ class IndexServiceStub:
     OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
     """
     MatchLengthsBatch: _grpc.UnaryUnaryMultiCallable[_index_pb2.MatchLengthsBatchRequest, _index_pb2.MatchLengthsBatchResponse]
-    """MatchLengths for many sequences; answers keep the order of the queries.
+    """MatchLengths for many queries.
 
     OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    Attribute: _grpc.UnaryUnaryMultiCallable[_index_pb2.AttributeRequest, _index_pb2.AttributeResponse]
+    """Traces a text to the corpus: its maximal stretches that occur there, with
+    the documents they occur in.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    AttributeBatch: _grpc.UnaryUnaryMultiCallable[_index_pb2.AttributeBatchRequest, _index_pb2.AttributeBatchResponse]
+    """Attribute for many queries.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    SearchDocs: _grpc.UnaryUnaryMultiCallable[_index_pb2.SearchDocsRequest, _index_pb2.SearchDocsResponse]
+    """Different documents that hold an n-gram, drawn at random.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    SearchDocsBatch: _grpc.UnaryUnaryMultiCallable[_index_pb2.SearchDocsBatchRequest, _index_pb2.SearchDocsBatchResponse]
+    """SearchDocs for many queries.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    DocByRank: _grpc.UnaryUnaryMultiCallable[_index_pb2.DocByRankRequest, _index_pb2.DocByRankResponse]
+    """The occurrence of a rank that Find gave, with its document.
+
+    OK; INVALID_ARGUMENT + BadRequest (rank outside the index); NOT_FOUND.
+    """
+    DocByRankBatch: _grpc.UnaryUnaryMultiCallable[_index_pb2.DocByRankBatchRequest, _index_pb2.DocByRankBatchResponse]
+    """DocByRank for many queries.
+
+    OK; INVALID_ARGUMENT + BadRequest (rank outside the index); NOT_FOUND.
+    """
+    DocByPosition: _grpc.UnaryUnaryMultiCallable[_index_pb2.DocByPositionRequest, _index_pb2.DocByPositionResponse]
+    """The document around a position of the corpus.
+
+    OK; INVALID_ARGUMENT + BadRequest (position outside the corpus); NOT_FOUND.
+    """
+    DocByPositionBatch: _grpc.UnaryUnaryMultiCallable[_index_pb2.DocByPositionBatchRequest, _index_pb2.DocByPositionBatchResponse]
+    """DocByPosition for many queries.
+
+    OK; INVALID_ARGUMENT + BadRequest (position outside the corpus); NOT_FOUND.
     """
     Tokenize: _grpc.UnaryUnaryMultiCallable[_index_pb2.TokenizeRequest, _index_pb2.TokenizeResponse]
     """Cuts a text into the tokens of the index's own tokenizer.
@@ -71,7 +228,28 @@ class IndexServiceStub:
     OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
     """
     TokenizeBatch: _grpc.UnaryUnaryMultiCallable[_index_pb2.TokenizeBatchRequest, _index_pb2.TokenizeBatchResponse]
-    """Tokenize for many texts; answers keep the order of the texts.
+    """Tokenize for many queries.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    ListHits: _grpc.UnaryStreamMultiCallable[_index_pb2.ListHitsRequest, _index_pb2.ListHitsResponse]
+    """Lists every occurrence of an n-gram with its document, in rank order, or
+    every place of a CNF query in corpus order. Each message carries a token
+    with which a later call goes on behind it.
+
+    OK; INVALID_ARGUMENT + BadRequest (also a page token of another query);
+    NOT_FOUND; FAILED_PRECONDITION (also a page token of another content of
+    the index).
+    """
+    ScoreText: _grpc.StreamStreamMultiCallable[_index_pb2.ScoreTextRequest, _index_pb2.ScoreTextResponse]
+    """Scores documents as they come: one answer per document, in their order.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    DecodeSession: _grpc.StreamStreamMultiCallable[_index_pb2.DecodeSessionRequest, _index_pb2.DecodeSessionResponse]
+    """Holds the place of a growing context, so that the distribution after one
+    more token costs one narrowing. One answer per message, in their order.
+    The session keeps the index it began with, even if its name is swapped.
 
     OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
     """
@@ -80,23 +258,123 @@ class IndexServiceStub:
 class IndexServiceAsyncStub(IndexServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListIndexes: _aio.UnaryUnaryMultiCallable[_index_pb2.ListIndexesRequest, _index_pb2.ListIndexesResponse]  # type: ignore[assignment]
-    """Lists the indexes this server holds, ready or still loading.
+    """Lists the indexes and aliases this server holds, ready or still loading.
 
     OK always.
     """
-    Count: _aio.UnaryUnaryMultiCallable[_index_pb2.CountRequest, _index_pb2.CountResponse]  # type: ignore[assignment]
-    """Counts the occurrences of one n-gram. The empty n-gram occurs once at
-    every token position.
+    LoadIndex: _aio.UnaryUnaryMultiCallable[_index_pb2.LoadIndexRequest, _index_pb2.LoadIndexResponse]  # type: ignore[assignment]
+    """Opens an index under a name. A name that is in use is swapped: calls
+    under way finish on the index they began with. Answers when it is ready.
 
-    OK; INVALID_ARGUMENT + BadRequest (query missing, or longer than the
-    limit); NOT_FOUND (no such index); FAILED_PRECONDITION (text query on an
-    index without a tokenizer).
+    OK; INVALID_ARGUMENT + BadRequest (name or folder malformed, or the name
+    is an alias); NOT_FOUND (no such folder); FAILED_PRECONDITION (no readable
+    index there, not the digest that was asked for, or the server's settings
+    allow no administration).
+    """
+    UnloadIndex: _aio.UnaryUnaryMultiCallable[_index_pb2.UnloadIndexRequest, _index_pb2.UnloadIndexResponse]  # type: ignore[assignment]
+    """Forgets an index; its memory is freed when the calls under way have ended.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION (an
+    alias points to it, or no administration).
+    """
+    SetAlias: _aio.UnaryUnaryMultiCallable[_index_pb2.SetAliasRequest, _index_pb2.SetAliasResponse]  # type: ignore[assignment]
+    """Makes a further name for an index, or points it elsewhere at once.
+
+    OK; INVALID_ARGUMENT + BadRequest (the alias is malformed or an index's
+    name); NOT_FOUND (no such index); FAILED_PRECONDITION (no administration).
+    """
+    Count: _aio.UnaryUnaryMultiCallable[_index_pb2.CountRequest, _index_pb2.CountResponse]  # type: ignore[assignment]
+    """Counts the occurrences of an n-gram. The empty n-gram occurs once at every
+    token.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
     """
     CountBatch: _aio.UnaryUnaryMultiCallable[_index_pb2.CountBatchRequest, _index_pb2.CountBatchResponse]  # type: ignore[assignment]
-    """Counts many n-grams in one call; answers keep the order of the queries.
+    """Count for many queries.
 
-    OK; INVALID_ARGUMENT + BadRequest (as Count, or too many queries);
-    NOT_FOUND; FAILED_PRECONDITION.
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    Find: _aio.UnaryUnaryMultiCallable[_index_pb2.FindRequest, _index_pb2.FindResponse]  # type: ignore[assignment]
+    """Finds the ranks of the occurrences of an n-gram in suffix order.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    FindBatch: _aio.UnaryUnaryMultiCallable[_index_pb2.FindBatchRequest, _index_pb2.FindBatchResponse]  # type: ignore[assignment]
+    """Find for many queries.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    Prob: _aio.UnaryUnaryMultiCallable[_index_pb2.ProbRequest, _index_pb2.ProbResponse]  # type: ignore[assignment]
+    """How likely the last token of the query follows the tokens before it, or,
+    with `end`, how likely a document ends after the query.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    ProbBatch: _aio.UnaryUnaryMultiCallable[_index_pb2.ProbBatchRequest, _index_pb2.ProbBatchResponse]  # type: ignore[assignment]
+    """Prob for many queries.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    InfgramProb: _aio.UnaryUnaryMultiCallable[_index_pb2.InfgramProbRequest, _index_pb2.InfgramProbResponse]  # type: ignore[assignment]
+    """Prob given the longest suffix of the context that occurs in the corpus
+    (infinity-gram: Liu et al. 2024, section 2).
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    InfgramProbBatch: _aio.UnaryUnaryMultiCallable[_index_pb2.InfgramProbBatchRequest, _index_pb2.InfgramProbBatchResponse]  # type: ignore[assignment]
+    """InfgramProb for many queries.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    Ntd: _aio.UnaryUnaryMultiCallable[_index_pb2.NtdRequest, _index_pb2.NtdResponse]  # type: ignore[assignment]
+    """The next-token distribution: what follows a context, with exact counts.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    NtdBatch: _aio.UnaryUnaryMultiCallable[_index_pb2.NtdBatchRequest, _index_pb2.NtdBatchResponse]  # type: ignore[assignment]
+    """Ntd for many queries.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    InfgramNtd: _aio.UnaryUnaryMultiCallable[_index_pb2.InfgramNtdRequest, _index_pb2.InfgramNtdResponse]  # type: ignore[assignment]
+    """Ntd of the longest suffix of the context that occurs in the corpus.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    InfgramNtdBatch: _aio.UnaryUnaryMultiCallable[_index_pb2.InfgramNtdBatchRequest, _index_pb2.InfgramNtdBatchResponse]  # type: ignore[assignment]
+    """InfgramNtd for many queries.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    Score: _aio.UnaryUnaryMultiCallable[_index_pb2.ScoreRequest, _index_pb2.ScoreResponse]  # type: ignore[assignment]
+    """InfgramProb of every token of a sequence given all before it.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    ScoreBatch: _aio.UnaryUnaryMultiCallable[_index_pb2.ScoreBatchRequest, _index_pb2.ScoreBatchResponse]  # type: ignore[assignment]
+    """Score for many queries.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    CountCnf: _aio.UnaryUnaryMultiCallable[_index_pb2.CountCnfRequest, _index_pb2.CountCnfResponse]  # type: ignore[assignment]
+    """Counts places where n-grams occur near each other: an AND of ORs.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    CountCnfBatch: _aio.UnaryUnaryMultiCallable[_index_pb2.CountCnfBatchRequest, _index_pb2.CountCnfBatchResponse]  # type: ignore[assignment]
+    """CountCnf for many queries.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    FindCnf: _aio.UnaryUnaryMultiCallable[_index_pb2.FindCnfRequest, _index_pb2.FindCnfResponse]  # type: ignore[assignment]
+    """Finds the places that CountCnf counts.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    FindCnfBatch: _aio.UnaryUnaryMultiCallable[_index_pb2.FindCnfBatchRequest, _index_pb2.FindCnfBatchResponse]  # type: ignore[assignment]
+    """FindCnf for many queries.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
     """
     MatchLengths: _aio.UnaryUnaryMultiCallable[_index_pb2.MatchLengthsRequest, _index_pb2.MatchLengthsResponse]  # type: ignore[assignment]
     """Finds, for each position of a token sequence, the longest match in the
@@ -105,9 +383,50 @@ class IndexServiceAsyncStub(IndexServiceStub):
     OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
     """
     MatchLengthsBatch: _aio.UnaryUnaryMultiCallable[_index_pb2.MatchLengthsBatchRequest, _index_pb2.MatchLengthsBatchResponse]  # type: ignore[assignment]
-    """MatchLengths for many sequences; answers keep the order of the queries.
+    """MatchLengths for many queries.
 
     OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    Attribute: _aio.UnaryUnaryMultiCallable[_index_pb2.AttributeRequest, _index_pb2.AttributeResponse]  # type: ignore[assignment]
+    """Traces a text to the corpus: its maximal stretches that occur there, with
+    the documents they occur in.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    AttributeBatch: _aio.UnaryUnaryMultiCallable[_index_pb2.AttributeBatchRequest, _index_pb2.AttributeBatchResponse]  # type: ignore[assignment]
+    """Attribute for many queries.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    SearchDocs: _aio.UnaryUnaryMultiCallable[_index_pb2.SearchDocsRequest, _index_pb2.SearchDocsResponse]  # type: ignore[assignment]
+    """Different documents that hold an n-gram, drawn at random.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    SearchDocsBatch: _aio.UnaryUnaryMultiCallable[_index_pb2.SearchDocsBatchRequest, _index_pb2.SearchDocsBatchResponse]  # type: ignore[assignment]
+    """SearchDocs for many queries.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    DocByRank: _aio.UnaryUnaryMultiCallable[_index_pb2.DocByRankRequest, _index_pb2.DocByRankResponse]  # type: ignore[assignment]
+    """The occurrence of a rank that Find gave, with its document.
+
+    OK; INVALID_ARGUMENT + BadRequest (rank outside the index); NOT_FOUND.
+    """
+    DocByRankBatch: _aio.UnaryUnaryMultiCallable[_index_pb2.DocByRankBatchRequest, _index_pb2.DocByRankBatchResponse]  # type: ignore[assignment]
+    """DocByRank for many queries.
+
+    OK; INVALID_ARGUMENT + BadRequest (rank outside the index); NOT_FOUND.
+    """
+    DocByPosition: _aio.UnaryUnaryMultiCallable[_index_pb2.DocByPositionRequest, _index_pb2.DocByPositionResponse]  # type: ignore[assignment]
+    """The document around a position of the corpus.
+
+    OK; INVALID_ARGUMENT + BadRequest (position outside the corpus); NOT_FOUND.
+    """
+    DocByPositionBatch: _aio.UnaryUnaryMultiCallable[_index_pb2.DocByPositionBatchRequest, _index_pb2.DocByPositionBatchResponse]  # type: ignore[assignment]
+    """DocByPosition for many queries.
+
+    OK; INVALID_ARGUMENT + BadRequest (position outside the corpus); NOT_FOUND.
     """
     Tokenize: _aio.UnaryUnaryMultiCallable[_index_pb2.TokenizeRequest, _index_pb2.TokenizeResponse]  # type: ignore[assignment]
     """Cuts a text into the tokens of the index's own tokenizer.
@@ -115,7 +434,28 @@ class IndexServiceAsyncStub(IndexServiceStub):
     OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
     """
     TokenizeBatch: _aio.UnaryUnaryMultiCallable[_index_pb2.TokenizeBatchRequest, _index_pb2.TokenizeBatchResponse]  # type: ignore[assignment]
-    """Tokenize for many texts; answers keep the order of the texts.
+    """Tokenize for many queries.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    ListHits: _aio.UnaryStreamMultiCallable[_index_pb2.ListHitsRequest, _index_pb2.ListHitsResponse]  # type: ignore[assignment]
+    """Lists every occurrence of an n-gram with its document, in rank order, or
+    every place of a CNF query in corpus order. Each message carries a token
+    with which a later call goes on behind it.
+
+    OK; INVALID_ARGUMENT + BadRequest (also a page token of another query);
+    NOT_FOUND; FAILED_PRECONDITION (also a page token of another content of
+    the index).
+    """
+    ScoreText: _aio.StreamStreamMultiCallable[_index_pb2.ScoreTextRequest, _index_pb2.ScoreTextResponse]  # type: ignore[assignment]
+    """Scores documents as they come: one answer per document, in their order.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    DecodeSession: _aio.StreamStreamMultiCallable[_index_pb2.DecodeSessionRequest, _index_pb2.DecodeSessionResponse]  # type: ignore[assignment]
+    """Holds the place of a growing context, so that the distribution after one
+    more token costs one narrowing. One answer per message, in their order.
+    The session keeps the index it began with, even if its name is swapped.
 
     OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
     """
@@ -127,9 +467,48 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _index_pb2.ListIndexesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_index_pb2.ListIndexesResponse, _abc.Awaitable[_index_pb2.ListIndexesResponse]]:
-        """Lists the indexes this server holds, ready or still loading.
+        """Lists the indexes and aliases this server holds, ready or still loading.
 
         OK always.
+        """
+
+    @_abc_1.abstractmethod
+    def LoadIndex(
+        self,
+        request: _index_pb2.LoadIndexRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.LoadIndexResponse, _abc.Awaitable[_index_pb2.LoadIndexResponse]]:
+        """Opens an index under a name. A name that is in use is swapped: calls
+        under way finish on the index they began with. Answers when it is ready.
+
+        OK; INVALID_ARGUMENT + BadRequest (name or folder malformed, or the name
+        is an alias); NOT_FOUND (no such folder); FAILED_PRECONDITION (no readable
+        index there, not the digest that was asked for, or the server's settings
+        allow no administration).
+        """
+
+    @_abc_1.abstractmethod
+    def UnloadIndex(
+        self,
+        request: _index_pb2.UnloadIndexRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.UnloadIndexResponse, _abc.Awaitable[_index_pb2.UnloadIndexResponse]]:
+        """Forgets an index; its memory is freed when the calls under way have ended.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION (an
+        alias points to it, or no administration).
+        """
+
+    @_abc_1.abstractmethod
+    def SetAlias(
+        self,
+        request: _index_pb2.SetAliasRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.SetAliasResponse, _abc.Awaitable[_index_pb2.SetAliasResponse]]:
+        """Makes a further name for an index, or points it elsewhere at once.
+
+        OK; INVALID_ARGUMENT + BadRequest (the alias is malformed or an index's
+        name); NOT_FOUND (no such index); FAILED_PRECONDITION (no administration).
         """
 
     @_abc_1.abstractmethod
@@ -138,12 +517,10 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _index_pb2.CountRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_index_pb2.CountResponse, _abc.Awaitable[_index_pb2.CountResponse]]:
-        """Counts the occurrences of one n-gram. The empty n-gram occurs once at
-        every token position.
+        """Counts the occurrences of an n-gram. The empty n-gram occurs once at every
+        token.
 
-        OK; INVALID_ARGUMENT + BadRequest (query missing, or longer than the
-        limit); NOT_FOUND (no such index); FAILED_PRECONDITION (text query on an
-        index without a tokenizer).
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
         """
 
     @_abc_1.abstractmethod
@@ -152,10 +529,187 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _index_pb2.CountBatchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_index_pb2.CountBatchResponse, _abc.Awaitable[_index_pb2.CountBatchResponse]]:
-        """Counts many n-grams in one call; answers keep the order of the queries.
+        """Count for many queries.
 
-        OK; INVALID_ARGUMENT + BadRequest (as Count, or too many queries);
-        NOT_FOUND; FAILED_PRECONDITION.
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+
+    @_abc_1.abstractmethod
+    def Find(
+        self,
+        request: _index_pb2.FindRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.FindResponse, _abc.Awaitable[_index_pb2.FindResponse]]:
+        """Finds the ranks of the occurrences of an n-gram in suffix order.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+
+    @_abc_1.abstractmethod
+    def FindBatch(
+        self,
+        request: _index_pb2.FindBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.FindBatchResponse, _abc.Awaitable[_index_pb2.FindBatchResponse]]:
+        """Find for many queries.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+
+    @_abc_1.abstractmethod
+    def Prob(
+        self,
+        request: _index_pb2.ProbRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.ProbResponse, _abc.Awaitable[_index_pb2.ProbResponse]]:
+        """How likely the last token of the query follows the tokens before it, or,
+        with `end`, how likely a document ends after the query.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+
+    @_abc_1.abstractmethod
+    def ProbBatch(
+        self,
+        request: _index_pb2.ProbBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.ProbBatchResponse, _abc.Awaitable[_index_pb2.ProbBatchResponse]]:
+        """Prob for many queries.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+
+    @_abc_1.abstractmethod
+    def InfgramProb(
+        self,
+        request: _index_pb2.InfgramProbRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.InfgramProbResponse, _abc.Awaitable[_index_pb2.InfgramProbResponse]]:
+        """Prob given the longest suffix of the context that occurs in the corpus
+        (infinity-gram: Liu et al. 2024, section 2).
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+
+    @_abc_1.abstractmethod
+    def InfgramProbBatch(
+        self,
+        request: _index_pb2.InfgramProbBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.InfgramProbBatchResponse, _abc.Awaitable[_index_pb2.InfgramProbBatchResponse]]:
+        """InfgramProb for many queries.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+
+    @_abc_1.abstractmethod
+    def Ntd(
+        self,
+        request: _index_pb2.NtdRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.NtdResponse, _abc.Awaitable[_index_pb2.NtdResponse]]:
+        """The next-token distribution: what follows a context, with exact counts.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+
+    @_abc_1.abstractmethod
+    def NtdBatch(
+        self,
+        request: _index_pb2.NtdBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.NtdBatchResponse, _abc.Awaitable[_index_pb2.NtdBatchResponse]]:
+        """Ntd for many queries.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+
+    @_abc_1.abstractmethod
+    def InfgramNtd(
+        self,
+        request: _index_pb2.InfgramNtdRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.InfgramNtdResponse, _abc.Awaitable[_index_pb2.InfgramNtdResponse]]:
+        """Ntd of the longest suffix of the context that occurs in the corpus.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+
+    @_abc_1.abstractmethod
+    def InfgramNtdBatch(
+        self,
+        request: _index_pb2.InfgramNtdBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.InfgramNtdBatchResponse, _abc.Awaitable[_index_pb2.InfgramNtdBatchResponse]]:
+        """InfgramNtd for many queries.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+
+    @_abc_1.abstractmethod
+    def Score(
+        self,
+        request: _index_pb2.ScoreRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.ScoreResponse, _abc.Awaitable[_index_pb2.ScoreResponse]]:
+        """InfgramProb of every token of a sequence given all before it.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+
+    @_abc_1.abstractmethod
+    def ScoreBatch(
+        self,
+        request: _index_pb2.ScoreBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.ScoreBatchResponse, _abc.Awaitable[_index_pb2.ScoreBatchResponse]]:
+        """Score for many queries.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+
+    @_abc_1.abstractmethod
+    def CountCnf(
+        self,
+        request: _index_pb2.CountCnfRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.CountCnfResponse, _abc.Awaitable[_index_pb2.CountCnfResponse]]:
+        """Counts places where n-grams occur near each other: an AND of ORs.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+
+    @_abc_1.abstractmethod
+    def CountCnfBatch(
+        self,
+        request: _index_pb2.CountCnfBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.CountCnfBatchResponse, _abc.Awaitable[_index_pb2.CountCnfBatchResponse]]:
+        """CountCnf for many queries.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+
+    @_abc_1.abstractmethod
+    def FindCnf(
+        self,
+        request: _index_pb2.FindCnfRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.FindCnfResponse, _abc.Awaitable[_index_pb2.FindCnfResponse]]:
+        """Finds the places that CountCnf counts.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+
+    @_abc_1.abstractmethod
+    def FindCnfBatch(
+        self,
+        request: _index_pb2.FindCnfBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.FindCnfBatchResponse, _abc.Awaitable[_index_pb2.FindCnfBatchResponse]]:
+        """FindCnf for many queries.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
         """
 
     @_abc_1.abstractmethod
@@ -176,9 +730,98 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _index_pb2.MatchLengthsBatchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_index_pb2.MatchLengthsBatchResponse, _abc.Awaitable[_index_pb2.MatchLengthsBatchResponse]]:
-        """MatchLengths for many sequences; answers keep the order of the queries.
+        """MatchLengths for many queries.
 
         OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+
+    @_abc_1.abstractmethod
+    def Attribute(
+        self,
+        request: _index_pb2.AttributeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.AttributeResponse, _abc.Awaitable[_index_pb2.AttributeResponse]]:
+        """Traces a text to the corpus: its maximal stretches that occur there, with
+        the documents they occur in.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+
+    @_abc_1.abstractmethod
+    def AttributeBatch(
+        self,
+        request: _index_pb2.AttributeBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.AttributeBatchResponse, _abc.Awaitable[_index_pb2.AttributeBatchResponse]]:
+        """Attribute for many queries.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+
+    @_abc_1.abstractmethod
+    def SearchDocs(
+        self,
+        request: _index_pb2.SearchDocsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.SearchDocsResponse, _abc.Awaitable[_index_pb2.SearchDocsResponse]]:
+        """Different documents that hold an n-gram, drawn at random.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+
+    @_abc_1.abstractmethod
+    def SearchDocsBatch(
+        self,
+        request: _index_pb2.SearchDocsBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.SearchDocsBatchResponse, _abc.Awaitable[_index_pb2.SearchDocsBatchResponse]]:
+        """SearchDocs for many queries.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+
+    @_abc_1.abstractmethod
+    def DocByRank(
+        self,
+        request: _index_pb2.DocByRankRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.DocByRankResponse, _abc.Awaitable[_index_pb2.DocByRankResponse]]:
+        """The occurrence of a rank that Find gave, with its document.
+
+        OK; INVALID_ARGUMENT + BadRequest (rank outside the index); NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def DocByRankBatch(
+        self,
+        request: _index_pb2.DocByRankBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.DocByRankBatchResponse, _abc.Awaitable[_index_pb2.DocByRankBatchResponse]]:
+        """DocByRank for many queries.
+
+        OK; INVALID_ARGUMENT + BadRequest (rank outside the index); NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def DocByPosition(
+        self,
+        request: _index_pb2.DocByPositionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.DocByPositionResponse, _abc.Awaitable[_index_pb2.DocByPositionResponse]]:
+        """The document around a position of the corpus.
+
+        OK; INVALID_ARGUMENT + BadRequest (position outside the corpus); NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def DocByPositionBatch(
+        self,
+        request: _index_pb2.DocByPositionBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.DocByPositionBatchResponse, _abc.Awaitable[_index_pb2.DocByPositionBatchResponse]]:
+        """DocByPosition for many queries.
+
+        OK; INVALID_ARGUMENT + BadRequest (position outside the corpus); NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -198,7 +841,46 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _index_pb2.TokenizeBatchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_index_pb2.TokenizeBatchResponse, _abc.Awaitable[_index_pb2.TokenizeBatchResponse]]:
-        """Tokenize for many texts; answers keep the order of the texts.
+        """Tokenize for many queries.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+
+    @_abc_1.abstractmethod
+    def ListHits(
+        self,
+        request: _index_pb2.ListHitsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_index_pb2.ListHitsResponse], _abc.AsyncIterator[_index_pb2.ListHitsResponse]]:
+        """Lists every occurrence of an n-gram with its document, in rank order, or
+        every place of a CNF query in corpus order. Each message carries a token
+        with which a later call goes on behind it.
+
+        OK; INVALID_ARGUMENT + BadRequest (also a page token of another query);
+        NOT_FOUND; FAILED_PRECONDITION (also a page token of another content of
+        the index).
+        """
+
+    @_abc_1.abstractmethod
+    def ScoreText(
+        self,
+        request_iterator: _MaybeAsyncIterator[_index_pb2.ScoreTextRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_index_pb2.ScoreTextResponse], _abc.AsyncIterator[_index_pb2.ScoreTextResponse]]:
+        """Scores documents as they come: one answer per document, in their order.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+
+    @_abc_1.abstractmethod
+    def DecodeSession(
+        self,
+        request_iterator: _MaybeAsyncIterator[_index_pb2.DecodeSessionRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_index_pb2.DecodeSessionResponse], _abc.AsyncIterator[_index_pb2.DecodeSessionResponse]]:
+        """Holds the place of a growing context, so that the distribution after one
+        more token costs one narrowing. One answer per message, in their order.
+        The session keeps the index it began with, even if its name is swapped.
 
         OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
         """

@@ -1,0 +1,133 @@
+"""The streaming rpcs: hits page by page, scores as documents come, a growing context."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+from services.index import hits, ngrams, queries
+from services.index.engine import Session, Stop
+from services.index.hits import Hits
+from services.index.limits import check_setting
+from services.index.queries import ONE, Asked
+from services.index.registry import LoadedIndex
+from services.index.rpc_calls import SHORT, Context, fitting, looked_up, one
+from services.index.rpc_documents import DocumentCalls, near_of
+from stillhouse.errors import InvalidArgument
+from stillhouse.index import answers, convert
+from stillhouse.index.types import Distribution
+from stillhouse.index.v1 import index_pb2 as pb
+
+_PAGE = 100
+
+
+class StreamCalls(DocumentCalls):
+    """Calls that answer more than once."""
+
+    async def ListHits(
+        self, request: pb.ListHitsRequest, context: Context
+    ) -> AsyncIterator[pb.ListHitsResponse]:
+        """List hits, a page a message; the next page is read when this one is sent."""
+        index = self._registry.get(request.index)
+        size = request.page_size or min(_PAGE, self._limits.documents)
+        check_setting("page_size", size, self._limits.documents)
+        found = await self._run(context, lambda stop: self._hits(request, index, stop), short=False)
+        at = found.begin(request.page_token)
+        end = min(found.count, at + request.limit) if request.limit else found.count
+        while True:
+            behind = min(at + size, end)
+
+            def work(stop: Stop, at: int = at, behind: int = behind) -> pb.ListHitsResponse:
+                page = found.page(at, behind, stop)
+                return fitting(answers.page_to_proto(page), "page_size")
+
+            yield await self._run(context, work, short=False)
+            at = behind
+            if at >= end:
+                return
+
+    def _hits(self, request: pb.ListHitsRequest, index: LoadedIndex, stop: Stop) -> Hits:
+        excerpt = self._excerpt(request.excerpt)
+        kind = request.WhichOneof("of")
+        if kind is None:
+            raise InvalidArgument("of", "is missing; give query or cnf")
+        if kind == "cnf":
+            return hits.of_cnf(
+                index, self._clauses(request, index), near_of(request), excerpt, stop
+            )
+        asked = one(request)
+        queries.check_asked(asked, self._limits)
+        query = queries.to_batch(asked, index, self._limits).values
+        return hits.of_ngram(index, query, excerpt, stop)
+
+    async def ScoreText(
+        self, requests: AsyncIterator[pb.ScoreTextRequest], context: Context
+    ) -> AsyncIterator[pb.ScoreTextResponse]:
+        """Score documents as they come."""
+        name = ""
+        async for request in requests:
+            name = request.index or name
+            index = self._registry.get(name)
+            asked = one(request)
+            queries.check_asked(asked, self._limits)
+
+            def work(
+                stop: Stop,
+                request: pb.ScoreTextRequest = request,
+                index: LoadedIndex = index,
+                asked: Asked = asked,
+            ) -> pb.ScoreTextResponse:
+                work = self._work(asked, index, stop, cuts=False)
+                scores = answers.scores_to_proto(ngrams.score(work)[0])
+                scores.tokens.CopyFrom(looked_up(work, asked.is_text))
+                return fitting(pb.ScoreTextResponse(id=request.id, scores=scores), "query")
+
+            yield await self._run(context, work, short=asked.size <= SHORT)
+
+    async def DecodeSession(
+        self, requests: AsyncIterator[pb.DecodeSessionRequest], context: Context
+    ) -> AsyncIterator[pb.DecodeSessionResponse]:
+        """Follow a growing context."""
+        index: LoadedIndex | None = None
+        session: Session | None = None
+        async for request in requests:
+            if index is None or session is None:
+                index = self._registry.get(request.index)
+                session = Session(index.engine)
+            elif request.index:
+                raise InvalidArgument("index", "belongs into the first message only")
+            check_setting("top", request.top, self._limits.next_tokens)
+            asked = Asked(ONE, [])
+            if request.HasField("append"):
+                asked = Asked(ONE, [convert.query_from_proto(request.append, "append")])
+            queries.check_asked(asked, self._limits)
+            if request.reset:
+                session.reset()
+
+            def work(
+                stop: Stop,
+                request: pb.DecodeSessionRequest = request,
+                index: LoadedIndex = index,
+                session: Session = session,
+                asked: Asked = asked,
+            ) -> pb.DecodeSessionResponse:
+                work = self._work(asked, index, stop, cuts=False)
+                found = session.extend(work.batch.values, request.top, stop)
+                answer = answers.distribution_to_proto(self._shown(found, request, index))
+                answer.tokens.CopyFrom(looked_up(work, asked.is_text))
+                return fitting(pb.DecodeSessionResponse(result=answer), "top")
+
+            yield await self._run(context, work, short=False)
+
+    def _shown(
+        self, found: Distribution, request: pb.DecodeSessionRequest, index: LoadedIndex
+    ) -> Distribution:
+        if len(found.tokens) > self._limits.next_tokens:
+            raise InvalidArgument(
+                "top",
+                f"is {request.top}, with which the answer has {len(found.tokens)} next tokens; "
+                f"the limit is {self._limits.next_tokens}; ask for fewer",
+            )
+        if not request.pieces:
+            return found
+        return replace(found, pieces=tuple(index.require_tokenizer().pieces(found.tokens)))
