@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from services.index.registry import open_index
 from stillhouse.cli import main
 from stillhouse.errors import StillhouseError
 from stillhouse.index.client import IndexClient
@@ -133,3 +134,18 @@ def test_query_prints_tables_and_json(target: str, arguments: tuple[str, ...], s
     result = stillhouse("index", "query", "--target", target, *arguments)
     assert (result.exit_code, said in result.stdout) == (0, True), result.output
     json.loads(stillhouse("index", "query", "--target", target, "--json", *arguments).stdout)
+
+
+def test_ids_of_documents_are_kept(tmp_path: Path) -> None:
+    make_tokenizer(tmp_path / "tokenizer.json")
+    rows = [{"key": f"k{number}", "text": text} for number, text in enumerate(TEXTS)]
+    (tmp_path / "d.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    result = stillhouse(
+        *("index", "build", "--tokenizer", tmp_path, "--out", tmp_path / "index"),
+        *("--id-field", "key", tmp_path / "d.jsonl"),
+    )
+    assert result.exit_code == 0, result.output
+    index = open_index("words", tmp_path / "index", preload=False)
+    assert [index.document_id(number) for number in range(len(TEXTS))] == [
+        row["key"] for row in rows
+    ]

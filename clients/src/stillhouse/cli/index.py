@@ -40,7 +40,13 @@ index.add_command(query)
 )
 @click.option("--text-field", default="text", show_default=True, help="Field of the text.")
 @click.argument("sources", nargs=-1, required=True)
-def build(tokenizer: Path, out: Path, text_field: str, sources: tuple[str, ...]) -> None:
+@click.option(
+    "--id-field", default="id", show_default=True,
+    help="Field or column of a document's id, kept with the index; made of the text if absent.",
+)  # fmt: skip
+def build(
+    tokenizer: Path, out: Path, text_field: str, id_field: str, sources: tuple[str, ...]
+) -> None:
     """Build an index over SOURCES.
 
     Each is a JSONL or Parquet file, a folder of .txt files, or the word docstrings.
@@ -53,18 +59,30 @@ def build(tokenizer: Path, out: Path, text_field: str, sources: tuple[str, ...])
         ) from None
     if tokenizer.is_dir():
         tokenizer = tokenizer / "tokenizer.json"
-    built = build_index(_texts(sources, text_field), tokenizer, out)
+    ids: list[str] = []
+    built = build_index(_texts(sources, text_field, id_field, ids), tokenizer, out, ids)
     click.echo(f"{built.documents} documents, {built.tokens} tokens in {out}")
 
 
-def _texts(sources: tuple[str, ...], text_field: str) -> Iterator[str]:
+def _texts(
+    sources: tuple[str, ...], text_field: str, id_field: str, ids: list[str]
+) -> Iterator[str]:
+    """The documents' texts; their ids go into `ids` on the way."""
     for source in sources:
-        corpus = Corpus(source=source, text_field=text_field, min_sentences=1, max_characters=2**63)
+        corpus = Corpus(
+            source=source,
+            text_field=text_field,
+            id_field=id_field,
+            min_sentences=1,
+            max_characters=2**63,
+        )
         try:
             documents = load(corpus)
         except InvalidArgument as error:
             raise InvalidArgument("sources", error.reason) from None
-        yield from (document.text for document in documents)
+        for document in documents:
+            ids.append(document.id)
+            yield document.text
 
 
 @index.command()

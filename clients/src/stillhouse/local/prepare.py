@@ -76,7 +76,8 @@ def prepare_index(recipe: Recipe, teacher: ModelPointer, workspace: Workspace, s
     folder = workspace.indexes / _key(documents, tokenizer)
     if not folder.exists():
         say(f"building the index over {len(documents)} documents")
-        build_index((one.text for one in documents), tokenizer, folder)
+        ids = [one.id for one in documents]
+        build_index((one.text for one in documents), tokenizer, folder, ids)
     return folder
 
 
