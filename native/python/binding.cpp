@@ -111,6 +111,12 @@ To from_number(const char* name, std::size_t i, const py::object& number) {
 
 template <class To>
 To from_item(const char* name, std::size_t i, PyObject* item) {
+    // Nearly all are plain ints: no call of __index__, no new reference.
+    if (PyLong_CheckExact(item)) {
+        int overflow = 0;
+        const long long value = PyLong_AsLongLongAndOverflow(item, &overflow);
+        if (overflow == 0 && std::in_range<To>(value)) return static_cast<To>(value);
+    }
     if (PyBool_Check(item)) refuse_argument(name, "a list with bool");
     // Anything with __index__, so also numpy's integers.
     const py::object number = py::reinterpret_steal<py::object>(PyNumber_Index(item));

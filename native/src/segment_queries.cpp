@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "stillhouse/cooccurrence.hpp"
+#include "stillhouse/longest_suffix.hpp"
 #include "stillhouse/matching.hpp"
 #include "stillhouse/pool.hpp"
 #include "stillhouse/segment.hpp"

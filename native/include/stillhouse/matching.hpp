@@ -1,8 +1,7 @@
-// Matching statistics, longest suffixes, and whole batches of searches.
+// Matching statistics, and whole batches of searches.
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -133,55 +132,5 @@ class Matcher {
     std::vector<Gap> gaps_;
     std::vector<Gap> next_gaps_;
 };
-
-// The longest suffix of a context that occurs.
-struct Suffix {
-    std::size_t length = 0;
-    Range range;  // of its occurrences; all ranks if it is empty
-};
-
-// If a suffix occurs, all shorter ones do: rounds of lengths, tried side by side,
-// close in from both sides. `context` holds symbols in [1, K].
-template <class Symbol>
-Suffix longest_suffix_of(const SuffixArray<Symbol>& array, std::span<const Symbol> context, const Stop* stop) {
-    constexpr std::size_t most = 8;
-    Suffix best{0, array.all()};
-    std::size_t beyond = context.size() + 1;  // shortest length known not to occur
-    std::array<std::size_t, most> lengths;
-    std::array<Range, most> ranges;
-    while (best.length + 1 < beyond) {
-        std::size_t tries = 0;
-        const auto add = [&](std::size_t length) {
-            const std::size_t last = tries > 0 ? lengths[tries - 1] : best.length;
-            if (tries < most && length > last && length < beyond) lengths[tries++] = length;
-        };
-        if (best.length == 0) {
-            for (const std::size_t length : {1, 2, 3, 4, 6, 8, 12, 18}) add(length);
-        } else if (beyond > context.size()) {
-            for (std::size_t length = 2 * best.length; tries + 1 < most && length < beyond; length *= 2) add(length);
-            add(context.size());
-        } else {
-            for (std::size_t i = 1; i <= most; ++i) add(best.length + (beyond - best.length) * i / (most + 1));
-            if (tries == 0) add(best.length + 1);
-        }
-        find_many(
-            array, tries, stop, [&](std::size_t i) { return context.last(lengths[i]); },
-            std::span<Range>(ranges.data(), tries));
-        for (std::size_t i = 0; i < tries; ++i) {
-            if (ranges[i].count() == 0) {
-                beyond = lengths[i];
-                break;
-            }
-            best = {lengths[i], ranges[i]};
-        }
-    }
-    return best;
-}
-
-// Whether all occurrences in a range, not empty, continue alike.
-template <class Symbol>
-bool continues_alike(const SuffixArray<Symbol>& array, Range range, std::size_t depth) {
-    return array.symbol_at(range.lo, depth) == array.symbol_at(range.hi - 1, depth);
-}
 
 }  // namespace stillhouse
