@@ -225,3 +225,18 @@ def test_score_of_a_large_corpus(tmp_path: Path) -> None:
     for q, text in enumerate(texts):
         for i, token in enumerate(text):
             assert same_probability(scores[offsets[q] + i], mapped.infgram_prob(text[:i], token))
+
+
+@pytest.mark.parametrize("copies", [1, 63, 64, 65, 200])
+def test_longest_suffix_of_frequent_ends(copies: int, tmp_path: Path) -> None:
+    """Suffixes that occur few times are looked up in the text, frequent ones searched."""
+    end = list(range(1, 12))
+    documents = [[20 + i % 5, 30 + i % 7, *end, 40 + i % 2] for i in range(copies)] + [[*end], [50]]
+    index, naive = index_of(documents, tmp_path / "index"), NaiveIndex(documents)
+    contexts = [
+        [*before, *end[drop:]]
+        for before in ([], [30], [20, 30], [24, 30], [21, 31], [9, 22, 32], [99, 23], [40, 20, 30])
+        for drop in (0, 3, 8, 10)
+    ]
+    assert_probabilities(index, naive, [tuple(c) for c in contexts], [40, 41, END, 2])
+    assert_distributions(index, naive, [tuple(c) for c in contexts])
