@@ -160,7 +160,7 @@ def build_ours(tokens: Array, offsets: Array, directory: Path) -> tuple[float, f
     Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far
     before = _status("VmRSS")
     start = time.perf_counter()
-    stillhouse_native.build(tokens, offsets, directory)
+    stillhouse_native.build(tokens, offsets, directory, threads=0)
     stillhouse_native.Index.open(directory).close()
     return time.perf_counter() - start, _status("VmHWM") - before
 

@@ -136,7 +136,7 @@ void sort_part(std::span<const std::int32_t> text, std::int32_t alphabet_size, c
     Region memory = Region::allocate(text.size_bytes());
     Region work = Region::allocate(text.size_bytes());
     const std::span<std::int32_t> sorted(reinterpret_cast<std::int32_t*>(work.mutable_data()), text.size());
-    sort_suffixes(text, alphabet_size, sorted);
+    sort_suffixes(text, alphabet_size, sorted, 1);  // the parts share the threads
     const std::span<const std::int32_t> tokens = sorted.subspan(part.last - part.first);
     // For each suffix the one before it in order; then how much they share.
     auto* const shared = reinterpret_cast<std::int32_t*>(memory.mutable_data());

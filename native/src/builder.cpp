@@ -77,15 +77,20 @@ std::uint32_t symbol_of(const Alphabet& alphabet, Token token) {
 // token symbols follow.
 template <class Token>
 Region sortable_text(std::span<const Token> tokens, std::span<const std::uint64_t> offsets, const Part& part,
-                     const Alphabet& alphabet) {
+                     const Alphabet& alphabet, unsigned threads) {
+    constexpr std::size_t pieces = 16;
     const std::size_t documents = part.last - part.first;
     Region region = Region::allocate(part.length * sizeof(Rank));
-    auto* out = reinterpret_cast<Rank*>(region.mutable_data());
-    for (std::size_t d = 0; d < documents; ++d) {
-        for (std::uint64_t i = offsets[part.first + d]; i < offsets[part.first + d + 1]; ++i)
-            *out++ = static_cast<Rank>(documents + symbol_of(alphabet, tokens[i]) - 1);
-        *out++ = static_cast<Rank>(d);
-    }
+    run_parallel(pieces, threads, [&](std::size_t piece) {
+        const std::size_t first = documents * piece / pieces;
+        auto* out = reinterpret_cast<Rank*>(region.mutable_data()) + first + offsets[part.first + first] -
+                    offsets[part.first];
+        for (std::size_t d = first; d < documents * (piece + 1) / pieces; ++d) {
+            for (std::uint64_t i = offsets[part.first + d]; i < offsets[part.first + d + 1]; ++i)
+                *out++ = static_cast<Rank>(documents + symbol_of(alphabet, tokens[i]) - 1);
+            *out++ = static_cast<Rank>(d);
+        }
+    });
     return region;
 }
 
@@ -167,12 +172,12 @@ Plan plan_sorting(std::span<const std::uint64_t> offsets, std::uint64_t distinct
 // Sorts everything at once.
 template <class Token>
 void write_suffixes(SegmentWriter& writer, std::span<const Token> tokens, std::span<const std::uint64_t> offsets,
-                    const Alphabet& alphabet, const SegmentEntry& entry) {
+                    const Alphabet& alphabet, const SegmentEntry& entry, unsigned threads) {
     const Part all{0, entry.documents, 0, entry.tokens + entry.documents};
-    const Region text = sortable_text(tokens, offsets, all, alphabet);
+    const Region text = sortable_text(tokens, offsets, all, alphabet, threads);
     Region region = Region::allocate(text.size());
     const std::span<Rank> suffixes(reinterpret_cast<Rank*>(region.mutable_data()), all.length);
-    sort_suffixes(text.view<Rank>(0), static_cast<Rank>(entry.documents + entry.distinct_tokens), suffixes);
+    sort_suffixes(text.view<Rank>(0), static_cast<Rank>(entry.documents + entry.distinct_tokens), suffixes, threads);
     // The separators come first, one each; they are no suffixes of any document.
     writer.write(Role::suffixes, std::span<const Rank>(suffixes.subspan(entry.documents)));
 }
@@ -185,7 +190,7 @@ void merge_suffixes(SegmentWriter& writer, std::span<const Token> tokens, std::s
     const std::vector<Part>& parts = plan.parts;
     run_parallel(parts.size(), plan.threads, [&](std::size_t i) {
         const std::string number = std::to_string(i);
-        const Region text = sortable_text(tokens, offsets, parts[i], alphabet);
+        const Region text = sortable_text(tokens, offsets, parts[i], alphabet, 1);
         const auto symbols = static_cast<Rank>(parts[i].last - parts[i].first + entry.distinct_tokens);
         sort_part(text.view<Rank>(0), symbols, parts[i], directory / ("suffixes-" + number),
                   directory / ("prefixes-" + number));
@@ -205,11 +210,18 @@ void write_text_and_suffixes(std::span<const Token> tokens, std::span<const std:
     SegmentWriter writer(directory, entry);
     writer.write(Role::alphabet, std::span<const std::uint32_t>(alphabet.ids()));
     writer.write(Role::documents, offsets);
-    writer.write_text<Symbol>(tokens, offsets, alphabet);
-    if (plan.parts.size() > 1)
+    if (plan.parts.size() > 1) {
+        writer.write_text<Symbol>(tokens, offsets, alphabet);
         merge_suffixes<Symbol>(writer, tokens, offsets, plan, alphabet, directory, entry);
-    else
-        write_suffixes(writer, tokens, offsets, alphabet, entry);
+        return;
+    }
+    // Sorting leaves the second thread idle for most of its time.
+    run_parallel(2, options.threads, [&](std::size_t piece) {
+        if (piece == 0)
+            write_suffixes(writer, tokens, offsets, alphabet, entry, options.threads);
+        else
+            writer.write_text<Symbol>(tokens, offsets, alphabet);
+    });
 }
 
 template <class Token>

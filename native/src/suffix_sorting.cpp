@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "stillhouse/errors.hpp"
+#include "stillhouse/pool.hpp"
 
 namespace stillhouse {
 namespace {
@@ -14,6 +16,21 @@ using Size = std::ptrdiff_t;
 
 // How far ahead of the scan text (twice this) and targets (this) are fetched.
 constexpr Size prefetch_distance = 32;
+
+// Runs work(begin, end) over the pieces of [0, n), each of a size worth a thread.
+template <class Work>
+void in_pieces(Size n, unsigned threads, Work work) {
+    constexpr Size piece = Size{1} << 20;
+    const auto pieces = static_cast<std::size_t>((n + piece - 1) / piece);
+    run_parallel(pieces, threads, [&](std::size_t i) {
+        const Size begin = static_cast<Size>(i) * piece;
+        work(begin, std::min(begin + piece, n));
+    });
+}
+
+void clear(Int* begin, Int* end, unsigned threads) {
+    in_pieces(end - begin, threads, [=](Size from, Size to) { std::fill(begin + from, begin + to, 0); });
+}
 
 // Terms: suffix i is of type S if it is smaller than suffix i + 1, else of type
 // L; the last suffix is L. An S suffix with an L suffix before it is an LMS
@@ -66,39 +83,87 @@ void for_each_lms_backward(const Int* text, Size n, Visit visit) {
     }
 }
 
-// Fetches what the scan will need: the text before a suffix twice the distance
-// ahead, then the slot that suffix will be written to. Step is +1 or -1.
-template <Size step>
-inline void prefetch(const Int* text, const Int* sa, const Int* cursors, Size i) {
-    const Int far = sa[i + step * 2 * prefetch_distance];
-    __builtin_prefetch(text + (far > 0 ? far - 1 : 0));
-    const Int near = sa[i + step * prefetch_distance];
-    __builtin_prefetch(sa + cursors[text[near > 0 ? near - 1 : 0]], 1);
+// A pass of induction visits the slots from left to right (step +1) or from right
+// to left (-1) and puts the predecessor of every suffix j > 0 it finds into the next
+// free slot of its bucket. left(j) is what stays in the slot that was visited;
+// entry(text, j) is how the predecessor, suffix j, is stored: marked if this pass
+// must not induce from it.
+
+// Stores L suffixes, from all LMS suffixes on; marked if the predecessor is S.
+struct ForwardPass {
+    static constexpr Size step = +1;
+    static Int entry(const Int* text, Int j) { return j > 0 && text[j - 1] < text[j] ? ~j : j; }
+};
+
+// Leaves the L suffixes that the pass back starts from, drops all others.
+struct SubstringsForward : ForwardPass {
+    static Int left(Int j) { return j < 0 ? ~j : 0; }
+};
+
+// Leaves LMS suffixes sorted by their substrings, as ~j among zeros.
+struct SubstringsBackward {
+    static constexpr Size step = -1;
+    static Int left(Int j) { return j > 0 ? 0 : j; }
+    static Int entry(const Int* text, Int j) { return j > 0 && text[j - 1] > text[j] ? ~j : j; }
+};
+
+// What was skipped here is what the pass back induces from.
+struct SuffixesForward : ForwardPass {
+    static Int left(Int j) { return ~j; }
+};
+
+// Leaves the suffix array.
+struct SuffixesBackward {
+    static constexpr Size step = -1;
+    static Int left(Int j) { return j > 0 ? j : ~j; }
+    static Int entry(const Int* text, Int j) { return j == 0 || text[j - 1] > text[j] ? ~j : j; }
+};
+
+// The next free slot of a bucket.
+template <class Pass>
+inline Int take_slot(Int* cursors, Int symbol) {
+    return Pass::step > 0 ? cursors[symbol]++ : --cursors[symbol];
 }
 
-// Runs visit over [0, n) from left to right, or from right to left, prefetching
-// while there is something ahead.
-template <Size step, class Visit>
-inline void scan(const Int* text, const Int* sa, const Int* cursors, Size n, Visit visit) {
+// Visits one slot.
+template <class Pass>
+inline void visit(const Int* text, Int* sa, Int* cursors, Size i) {
+    const Int j = sa[i];
+    sa[i] = Pass::left(j);
+    if (j > 0) sa[take_slot<Pass>(cursors, text[j - 1])] = Pass::entry(text, j - 1);
+}
+
+// While a slot is visited, the text before a suffix twice the distance ahead and the
+// slot that one at the distance will be written to are fetched.
+template <class Pass>
+void induce(const Int* text, Int* sa, Size n, Int* cursors) {
     const Size guarded = std::max<Size>(0, n - 2 * prefetch_distance);
-    const Size first = step > 0 ? 0 : n - 1;
+    const Size first = Pass::step > 0 ? 0 : n - 1;
     for (Size k = 0; k < guarded; ++k) {
-        const Size i = first + step * k;
-        prefetch<step>(text, sa, cursors, i);
-        visit(i);
+        const Size i = first + Pass::step * k;
+        const Int far = sa[i + Pass::step * 2 * prefetch_distance];
+        __builtin_prefetch(text + (far > 0 ? far - 1 : 0));
+        const Int near = sa[i + Pass::step * prefetch_distance];
+        __builtin_prefetch(sa + cursors[text[near > 0 ? near - 1 : 0]], 1);
+        visit<Pass>(text, sa, cursors, i);
     }
-    for (Size k = guarded; k < n; ++k) visit(first + step * k);
+    for (Size k = guarded; k < n; ++k) visit<Pass>(text, sa, cursors, first + Pass::step * k);
 }
 
-// An L suffix as the left-to-right pass stores it: marked if its predecessor is S.
-inline Int l_entry(const Int* text, Int j) {
-    return j > 0 && text[j - 1] < text[j] ? ~j : j;
+// Induces everything from LMS suffixes at the ends of their buckets.
+template <class Forward, class Backward>
+void induce_both_ways(const Int* text, Int* sa, Size n, Buckets& buckets) {
+    Int* cursors = buckets.starts();
+    const Int last = static_cast<Int>(n - 1);  // an L suffix that no other one induces
+    sa[take_slot<Forward>(cursors, text[last])] = Forward::entry(text, last);
+    induce<Forward>(text, sa, n, cursors);
+    induce<Backward>(text, sa, n, buckets.ends());
 }
 
 // Puts every LMS suffix somewhere in the end of its bucket, clears the rest, and
 // returns their number.
-Size seed_unsorted(const Int* text, Int* sa, Size n, Buckets& buckets) {
-    std::fill(sa, sa + n, 0);
+Size seed_unsorted(const Int* text, Int* sa, Size n, Buckets& buckets, unsigned threads) {
+    clear(sa, sa + n, threads);
     Int* cursor = buckets.ends();
     Size lms = 0;
     for_each_lms_backward(text, n, [&](Size i) {
@@ -106,61 +171,6 @@ Size seed_unsorted(const Int* text, Int* sa, Size n, Buckets& buckets) {
         ++lms;
     });
     return lms;
-}
-
-// Turns seeded LMS suffixes into LMS suffixes sorted by their LMS substrings,
-// stored as ~j among zeros. Entries are dropped as soon as they are used.
-void induce_substrings(const Int* text, Int* sa, Size n, Buckets& buckets) {
-    Int* cursor = buckets.starts();
-    const Int last = static_cast<Int>(n - 1);
-    sa[cursor[text[last]]++] = l_entry(text, last);
-    scan<+1>(text, sa, cursor, n, [=](Size i) {
-        Int j = sa[i];
-        if (j > 0) {
-            sa[i] = 0;
-            --j;
-            sa[cursor[text[j]]++] = l_entry(text, j);
-        } else if (j < 0) {
-            sa[i] = ~j;
-        }
-    });
-    cursor = buckets.ends();
-    scan<-1>(text, sa, cursor, n, [=](Size i) {
-        Int j = sa[i];
-        if (j <= 0) return;
-        sa[i] = 0;
-        --j;
-        const Int c = text[j];
-        Int entry = j;  // also for j == 0, which takes its slot and no part
-        if (j > 0 && text[j - 1] > c) entry = ~j;
-        sa[--cursor[c]] = entry;
-    });
-}
-
-// Turns LMS suffixes in final order, at the ends of their buckets, into the
-// whole suffix array.
-void induce_suffixes(const Int* text, Int* sa, Size n, Buckets& buckets) {
-    Int* cursor = buckets.starts();
-    const Int last = static_cast<Int>(n - 1);
-    sa[cursor[text[last]]++] = l_entry(text, last);
-    scan<+1>(text, sa, cursor, n, [=](Size i) {
-        Int j = sa[i];
-        sa[i] = ~j;  // what was skipped here is what the second pass induces from
-        if (j <= 0) return;
-        --j;
-        sa[cursor[text[j]]++] = l_entry(text, j);
-    });
-    cursor = buckets.ends();
-    scan<-1>(text, sa, cursor, n, [=](Size i) {
-        Int j = sa[i];
-        if (j <= 0) {
-            sa[i] = ~j;
-            return;
-        }
-        --j;
-        const Int c = text[j];
-        sa[--cursor[c]] = j == 0 || text[j - 1] > c ? ~j : j;
-    });
 }
 
 // Gathers the ~j entries at the front of the array.
@@ -174,50 +184,96 @@ void compact(Int* sa, Size n) {
 
 // Names the LMS substrings, sorted in sa[0, lms), by rank; equal ones share a
 // name. Leaves the names in text order in sa[n - lms, n) and returns their number.
-Int name_substrings(const Int* text, Int* sa, Size n, Size lms) {
+Int name_substrings(const Int* text, Int* sa, Size n, Size lms, unsigned threads) {
     // LMS positions are two apart at least, so half a position identifies one.
     Int* slot = sa + lms;
-    std::fill(slot, sa + n, 0);
+    clear(slot, sa + n, threads);
     Size next = -1;
     for_each_lms_backward(text, n, [&](Size i) {
         // The last substring runs into the end of the text: equal to no other.
         slot[i / 2] = next < 0 ? -1 : static_cast<Int>(next - i + 1);
         next = i;
     });
-    Int names = 0;
-    Int previous = 0;
-    Int previous_length = -1;
-    for (Size i = 0; i < lms; ++i) {
-        if (i + prefetch_distance < lms) {
-            const Int ahead = sa[i + prefetch_distance];
-            __builtin_prefetch(text + ahead);
-            __builtin_prefetch(slot + ahead / 2, 1);
+    const Size piece = std::max<Size>(Size{1} << 16, lms / 256 + 1);
+    const auto pieces = static_cast<std::size_t>((lms + piece - 1) / piece);
+    const auto each_piece = [&](auto work) {
+        run_parallel(pieces, threads, [&](std::size_t i) {
+            const Size begin = static_cast<Size>(i) * piece;
+            work(i, begin, std::min(begin + piece, lms));
+        });
+    };
+    // First which substrings differ from the one before, as ~j; the pieces' first
+    // neighbours are taken out before anybody marks them.
+    std::vector<Int> before(pieces, 0);
+    for (std::size_t i = 1; i < pieces; ++i) before[i] = sa[static_cast<Size>(i) * piece - 1];
+    std::vector<Int> names(pieces, 0);
+    each_piece([&](std::size_t i, Size begin, Size end) {
+        Int previous = before[i];
+        Int previous_length = begin > 0 ? slot[previous / 2] : -1;
+        for (Size k = begin; k < end; ++k) {
+            if (k + prefetch_distance < end) {
+                const Int ahead = sa[k + prefetch_distance];
+                __builtin_prefetch(text + ahead);
+                __builtin_prefetch(slot + ahead / 2);
+            }
+            const Int j = sa[k];
+            const Int length = slot[j / 2];
+            // Types inside follow from the symbols, so equal symbols are enough.
+            const bool equal = length > 0 && length == previous_length &&
+                               std::equal(text + j, text + j + length, text + previous);
+            if (!equal) {
+                sa[k] = ~j;
+                ++names[i];
+            }
+            previous = j;
+            previous_length = length;
         }
-        const Int j = sa[i];
-        const Int length = slot[j / 2];
-        // Types inside follow from the symbols, so equal symbols are enough.
-        const bool equal = length > 0 && length == previous_length &&
-                           std::equal(text + j, text + j + length, text + previous);
-        if (!equal) ++names;
-        slot[j / 2] = names;
-        previous = j;
-        previous_length = length;
-    }
+    });
+    Int total = 0;
+    for (Int& count : names) total += std::exchange(count, total);
+    each_piece([&](std::size_t i, Size begin, Size end) {
+        Int name = names[i];
+        for (Size k = begin; k < end; ++k) {
+            if (k + prefetch_distance < end) {
+                const Int ahead = sa[k + prefetch_distance];
+                __builtin_prefetch(slot + (ahead < 0 ? ~ahead : ahead) / 2, 1);
+            }
+            if (sa[k] < 0) {
+                sa[k] = ~sa[k];
+                ++name;
+            }
+            slot[sa[k] / 2] = name;
+        }
+    });
     Size out = n;
     for (Size i = n - 1; i >= lms; --i) {
         if (sa[i] > 0) sa[--out] = sa[i] - 1;
     }
-    return names;
+    return total;
+}
+
+// Turns ranks of LMS suffixes among themselves, sorted in sa[0, lms), into positions.
+void restore_positions(const Int* text, Int* sa, Size n, Size lms, unsigned threads) {
+    Int* positions = sa + n - lms;
+    Size out = lms;
+    for_each_lms_backward(text, n, [&](Size i) { positions[--out] = static_cast<Int>(i); });
+    in_pieces(lms, threads, [=](Size begin, Size end) {
+        for (Size i = begin; i < end; ++i) {
+            if (i + prefetch_distance < end) __builtin_prefetch(positions + sa[i + prefetch_distance]);
+            sa[i] = positions[sa[i]];
+        }
+    });
 }
 
 // Moves the LMS suffixes in final order, in sa[0, lms), to the ends of their
 // buckets and clears the rest.
-void seed_sorted(const Int* text, Int* sa, Size n, Size lms, Buckets& buckets) {
+void seed_sorted(const Int* text, Int* sa, Size n, Size lms, Buckets& buckets, unsigned threads) {
     Int* cursor = buckets.ends();
-    std::fill(sa + lms, sa + n, 0);
+    clear(sa + lms, sa + n, threads);
     // From the right no slot is overwritten before it is read: the i-th smallest
     // suffix never belongs left of slot i.
     for (Size i = lms - 1; i >= 0; --i) {
+        if (i >= prefetch_distance) __builtin_prefetch(text + sa[i - prefetch_distance]);
         const Int j = sa[i];
         sa[i] = 0;
         sa[--cursor[text[j]]] = j;
@@ -225,7 +281,7 @@ void seed_sorted(const Int* text, Int* sa, Size n, Size lms, Buckets& buckets) {
 }
 
 // Sorts one level; each next one is at most half as long, so depth stays below 32.
-void sort_level(const Int* text, Int* sa, Size n, Int alphabet_size) {
+void sort_level(const Int* text, Int* sa, Size n, Int alphabet_size, unsigned threads) {
     if (n == 0) return;
     if (n == 1) {
         sa[0] = 0;
@@ -235,36 +291,33 @@ void sort_level(const Int* text, Int* sa, Size n, Int alphabet_size) {
     Int names = 0;
     {
         Buckets buckets(text, n, alphabet_size);
-        lms = seed_unsorted(text, sa, n, buckets);
+        lms = seed_unsorted(text, sa, n, buckets, threads);
         if (lms <= 1) {
-            induce_suffixes(text, sa, n, buckets);
+            induce_both_ways<SuffixesForward, SuffixesBackward>(text, sa, n, buckets);
             return;
         }
-        induce_substrings(text, sa, n, buckets);
+        induce_both_ways<SubstringsForward, SubstringsBackward>(text, sa, n, buckets);
         compact(sa, n);
-        names = name_substrings(text, sa, n, lms);
+        names = name_substrings(text, sa, n, lms, threads);
     }
     if (names < lms) {
-        Int* reduced = sa + n - lms;
-        sort_level(reduced, sa, lms, names);
-        Size out = lms;
-        for_each_lms_backward(text, n, [&](Size i) { reduced[--out] = static_cast<Int>(i); });
-        for (Size i = 0; i < lms; ++i) sa[i] = reduced[sa[i]];
+        sort_level(sa + n - lms, sa, lms, names, threads);
+        restore_positions(text, sa, n, lms, threads);
     }
     Buckets buckets(text, n, alphabet_size);
-    seed_sorted(text, sa, n, lms, buckets);
-    induce_suffixes(text, sa, n, buckets);
+    seed_sorted(text, sa, n, lms, buckets, threads);
+    induce_both_ways<SuffixesForward, SuffixesBackward>(text, sa, n, buckets);
 }
 
 }  // namespace
 
 void sort_suffixes(std::span<const std::int32_t> text, std::int32_t alphabet_size,
-                   std::span<std::int32_t> suffixes) {
+                   std::span<std::int32_t> suffixes, unsigned threads) {
     if (text.size() != suffixes.size())
         throw ArgumentError("suffixes must be as long as text");
     if (text.size() > max_sortable_length)
         throw ArgumentError("text is longer than 2147483646 symbols; sort it in parts");
-    sort_level(text.data(), suffixes.data(), static_cast<Size>(text.size()), alphabet_size);
+    sort_level(text.data(), suffixes.data(), static_cast<Size>(text.size()), alphabet_size, threads);
 }
 
 }  // namespace stillhouse

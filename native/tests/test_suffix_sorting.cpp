@@ -15,7 +15,10 @@ using Text = std::vector<std::int32_t>;
 
 Text sorted_suffixes(const Text& text, std::int32_t alphabet_size) {
     Text suffixes(text.size(), -7);
-    stillhouse::sort_suffixes(text, alphabet_size, suffixes);
+    stillhouse::sort_suffixes(text, alphabet_size, suffixes, 1);
+    Text together(text.size(), -7);
+    stillhouse::sort_suffixes(text, alphabet_size, together, 0);
+    CHECK(together == suffixes);
     return suffixes;
 }
 
@@ -111,6 +114,16 @@ TEST(sorts_monotone_and_equal_texts) {
     check_sorts(text, n);
 }
 
+TEST(sorts_texts_of_several_pieces) {
+    std::mt19937 random(3);
+    for (const std::int32_t k : {3, 40000}) {
+        Text text(3000000);
+        for (auto& symbol : text) symbol = static_cast<std::int32_t>(random() % static_cast<unsigned>(k));
+        std::copy_n(text.begin(), 700000, text.begin() + 1500000);  // and many equal substrings
+        check_sorts(text, k);
+    }
+}
+
 TEST(sorts_periodic_texts) {
     for (const std::int32_t period : {2, 3, 7, 64, 1000}) {
         Text text(500000);
@@ -167,6 +180,6 @@ TEST(refuses_arrays_of_different_lengths) {
     const Text text{0, 0};
     Text suffixes(1);
     const auto message = check::thrown<stillhouse::ArgumentError>(
-        [&] { stillhouse::sort_suffixes(text, 1, suffixes); });
+        [&] { stillhouse::sort_suffixes(text, 1, suffixes, 1); });
     CHECK(check::contains(message, "suffixes"));
 }

@@ -289,7 +289,12 @@ def write_index(
     """
     try:
         stillhouse_native.build(
-            tokens, offsets, folder, tokenizer_sha256=tokenizer_sha256, metadata=metadata
+            tokens,
+            offsets,
+            folder,
+            threads=0,
+            tokenizer_sha256=tokenizer_sha256,
+            metadata=metadata,
         )
     except (ValueError, stillhouse_native.BuildError) as error:
         raise InvalidArgument("out", f"no index can be written to {folder}: {error}") from None

@@ -15,9 +15,9 @@ namespace stillhouse {
 inline constexpr std::uint64_t max_segment_positions = max_sortable_length;
 
 struct BuildOptions {
-    std::string tokenizer_sha256;  // "" or 64 lower-case hexadecimal digits
-    Metadata metadata;             // valid UTF-8, unique keys
-    unsigned threads = 1;          // that sort parts at once; 0: all of the machine
+    std::string tokenizer_sha256;    // "" or 64 lower-case hexadecimal digits
+    Metadata metadata;               // valid UTF-8, unique keys
+    unsigned threads = 1;            // that work along; 0: all of the machine
     std::uint64_t memory_limit = 0;  // bytes beside the input, above 32 MiB; 0: no limit
 };
 
