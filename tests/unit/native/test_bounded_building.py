@@ -1,4 +1,4 @@
-"""Builds in parts under a memory limit give the very same files."""
+"""Builds on threads, and in parts under a memory limit, give the very same files."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +23,13 @@ def assert_same_files(documents: Sequence[Sequence[int]], limit: int, threads: i
         for file in (Path(place) / "whole").iterdir():
             assert file.read_bytes() == (Path(place) / "parts" / file.name).read_bytes(), file
         assert len(list((Path(place) / "parts").iterdir())) == 6
+
+
+def test_threads_share_the_sorting() -> None:
+    """Long enough for several pieces of each step; a third of it is there twice."""
+    random = np.random.default_rng(5)
+    halves = [random.integers(0, kinds, 400_000).tolist() for kinds in (3, 30_000)]
+    assert_same_files([*halves, halves[1][50_000:], [], halves[0]], limit=0, threads=0)
 
 
 @settings(max_examples=80, deadline=None)
