@@ -353,7 +353,7 @@ void run_interleaved(const SuffixArray<Symbol>& array, const Stop* stop, Next ne
         std::size_t at = 0;
     };
     // Enough to cover a memory access, few enough for the first-level cache.
-    std::array<Lane, 16> lanes;
+    std::array<Lane, 32> lanes;
     std::size_t slots = 0;
 
     const auto fetch_suffix = [&](const Lane& lane) {
