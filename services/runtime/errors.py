@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 _CODES: dict[type[errors.StillhouseError], int] = {
     errors.InvalidArgument: code_pb2.INVALID_ARGUMENT,
     errors.NotFound: code_pb2.NOT_FOUND,
+    errors.Unauthenticated: code_pb2.UNAUTHENTICATED,
     errors.FailedPrecondition: code_pb2.FAILED_PRECONDITION,
     errors.ResourceExhausted: code_pb2.RESOURCE_EXHAUSTED,
     errors.Unavailable: code_pb2.UNAVAILABLE,
@@ -61,7 +62,8 @@ def _pack(message: Any) -> any_pb2.Any:
     return packed
 
 
-async def _abort(context: grpc.aio.ServicerContext[Any, Any], error: Exception) -> NoReturn:
+async def abort(context: grpc.aio.ServicerContext[Any, Any], error: Exception) -> NoReturn:
+    """End a call with the status of `error`."""
     if not isinstance(error, errors.StillhouseError):
         log.exception("a handler failed", exc_info=error)
     status = rpc_status.to_status(to_status(error))
@@ -126,11 +128,11 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
                     async with asyncio.timeout(self._longest_call):
                         return await call(request, context)
             except TimeoutError:
-                await _abort(context, errors.DeadlineExceeded("the server's limit for one call"))
+                await abort(context, errors.DeadlineExceeded("the server's limit for one call"))
             except grpc.aio.AbortError:
                 raise
             except Exception as error:
-                await _abort(context, error)
+                await abort(context, error)
 
         return guarded
 
@@ -149,6 +151,6 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             except grpc.aio.AbortError:
                 raise
             except Exception as error:
-                await _abort(context, error)
+                await abort(context, error)
 
         return guarded

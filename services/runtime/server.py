@@ -18,8 +18,9 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from services.runtime import logs
+from services.runtime import door, logs
 from services.runtime.admission import Admission
+from services.runtime.authentication import TokenInterceptor
 from services.runtime.errors import ErrorInterceptor
 from services.runtime.settings import ServiceSettings
 from stillhouse.errors import InvalidArgument, StillhouseError
@@ -46,9 +47,11 @@ class Server:
     """A gRPC server that knows whether it is ready and how to stop."""
 
     def __init__(self, settings: ServiceSettings, services: tuple[str, ...]) -> None:
-        admission = Admission(settings.admission)
+        tokens = door.tokens(settings)
+        guard = ErrorInterceptor(admission=Admission(settings.admission))
+        self._credentials = door.credentials(settings)
         self.grpc = grpc.aio.server(
-            interceptors=[ErrorInterceptor(admission=admission)],
+            interceptors=[TokenInterceptor(tokens), guard] if tokens else [guard],
             options=(*_OPTIONS, ("grpc.so_reuseport", int(settings.share_port))),
         )
         self._settings = settings
@@ -63,7 +66,7 @@ class Server:
         """Bind and answer; health is NOT_SERVING until `ready`. Returns the port."""
         try:
             _check_port(self._settings.listen)
-            port = self.grpc.add_insecure_port(self._settings.listen)
+            port = self._bind(self._settings.listen)
         except RuntimeError:
             raise InvalidArgument(
                 "STILLHOUSE_LISTEN",
@@ -75,6 +78,11 @@ class Server:
         await self.grpc.start()
         log.info("listening", extra={"port": port})
         return port
+
+    def _bind(self, address: str) -> int:
+        if self._credentials is None:
+            return self.grpc.add_insecure_port(address)
+        return self.grpc.add_secure_port(address, self._credentials)
 
     async def ready(self) -> None:
         """Answer SERVING from now on."""
