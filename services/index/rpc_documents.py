@@ -12,7 +12,7 @@ from services.index.documents import Excerpt
 from services.index.engine import Stop
 from services.index.queries import Work
 from services.index.registry import LoadedIndex
-from services.index.rpc_calls import Calls, Context, fitting, looked_up
+from services.index.rpc_calls import Calls, Context, fitting
 from stillhouse.errors import InvalidArgument
 from stillhouse.index import answers, convert
 from stillhouse.index.v1 import index_pb2 as pb
@@ -100,15 +100,12 @@ class DocumentCalls(Calls):
         self, request: pb.AttributeRequest, context: Context
     ) -> pb.AttributeResponse:
         """Trace one text."""
-        text = request.query.WhichOneof("value") == "text"
 
         def work(work: Work) -> pb.AttributeResponse:
             found = attribution.attribute(work, _options(request.options))
-            answer = answers.attribution_to_proto(found[0])
-            answer.tokens.CopyFrom(looked_up(work, text))
-            return answer
+            return answers.attribution_to_proto(found[0])
 
-        return await self._answer(request, context, work, cuts=True, heavy=True)
+        return await self._answer_one(request, context, work, cuts=True, heavy=True)
 
     async def AttributeBatch(
         self, request: pb.AttributeBatchRequest, context: Context
@@ -119,21 +116,18 @@ class DocumentCalls(Calls):
             found = attribution.attribute(work, _options(request.options))
             return pb.AttributeBatchResponse(results=map(answers.attribution_to_proto, found))
 
-        return await self._answer(request, context, work, cuts=True, heavy=True)
+        return await self._answer_many(request, context, work, cuts=True, heavy=True)
 
     async def SearchDocs(
         self, request: pb.SearchDocsRequest, context: Context
     ) -> pb.SearchDocsResponse:
         """Draw documents with one n-gram."""
-        text = request.query.WhichOneof("value") == "text"
 
         def work(work: Work) -> pb.SearchDocsResponse:
             found = documents.search(work, request.limit, request.seed, _context(request.excerpt))
-            answer = answers.search_to_proto(found[0])
-            answer.tokens.CopyFrom(looked_up(work, text))
-            return answer
+            return answers.search_to_proto(found[0])
 
-        return await self._answer(request, context, work, heavy=True)
+        return await self._answer_one(request, context, work, heavy=True)
 
     async def SearchDocsBatch(
         self, request: pb.SearchDocsBatchRequest, context: Context
@@ -144,7 +138,7 @@ class DocumentCalls(Calls):
             found = documents.search(work, request.limit, request.seed, _context(request.excerpt))
             return pb.SearchDocsBatchResponse(results=map(answers.search_to_proto, found))
 
-        return await self._answer(request, context, work, heavy=True)
+        return await self._answer_many(request, context, work, heavy=True)
 
     async def DocByRank(
         self, request: pb.DocByRankRequest, context: Context

@@ -18,7 +18,7 @@ from google.protobuf import any_pb2, duration_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from services.runtime.admission import Admission
+from services.runtime.admission import Admission, Gate
 from stillhouse import errors
 
 log = logging.getLogger(__name__)
@@ -112,16 +112,16 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         make, call = kinds[bool(handler.request_streaming), streaming]
         guard = self._guard_stream if streaming else self._guard_unary
         wrapped: grpc.RpcMethodHandler[Any, Any] = make(
-            guard(call, method),
+            guard(call, self._admission.gate(method)),
             request_deserializer=handler.request_deserializer,
             response_serializer=handler.response_serializer,
         )
         return wrapped
 
-    def _guard_unary(self, call: Any, method: str) -> Any:
+    def _guard_unary(self, call: Any, gate: Gate) -> Any:
         async def guarded(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             try:
-                with self._admission.admitted(method):
+                with gate:
                     remaining = context.time_remaining()
                     if remaining is not None and remaining <= self._longest_call:
                         return await call(request, context)
@@ -136,12 +136,12 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
 
         return guarded
 
-    def _guard_stream(self, call: Any, method: str) -> Any:
+    def _guard_stream(self, call: Any, gate: Gate) -> Any:
         async def guarded(
             request: Any, context: grpc.aio.ServicerContext[Any, Any]
         ) -> AsyncIterator[Any]:
             try:
-                with self._admission.admitted(method):
+                with gate:
                     responses = call(request, context)
                     if inspect.isawaitable(responses):  # it writes to the context itself
                         await responses

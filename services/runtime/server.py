@@ -31,7 +31,7 @@ _S = TypeVar("_S", bound=ServiceSettings)
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
-_OPTIONS = (
+OPTIONS = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
@@ -52,7 +52,7 @@ class Server:
         self._credentials = door.credentials(settings)
         self.grpc = grpc.aio.server(
             interceptors=[TokenInterceptor(tokens), guard] if tokens else [guard],
-            options=(*_OPTIONS, ("grpc.so_reuseport", int(settings.share_port))),
+            options=(*OPTIONS, ("grpc.so_reuseport", int(settings.share_port))),
         )
         self._settings = settings
         self._health = health.aio.HealthServicer()
