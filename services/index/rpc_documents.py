@@ -12,7 +12,7 @@ from services.index.documents import Excerpt
 from services.index.engine import Stop
 from services.index.queries import Work
 from services.index.registry import LoadedIndex
-from services.index.rpc_calls import Calls, Context, fitting
+from services.index.rpc_calls import NEVER, Calls, Context, fitting
 from stillhouse.errors import InvalidArgument
 from stillhouse.index import answers, convert
 from stillhouse.index.v1 import index_pb2 as pb
@@ -105,7 +105,7 @@ class DocumentCalls(Calls):
             found = attribution.attribute(work, _options(request.options))
             return answers.attribution_to_proto(found[0])
 
-        return await self._answer_one(request, context, work, cuts=True, heavy=True)
+        return await self._answer_one(request, context, work, cuts=True, short=NEVER)
 
     async def AttributeBatch(
         self, request: pb.AttributeBatchRequest, context: Context
@@ -116,7 +116,7 @@ class DocumentCalls(Calls):
             found = attribution.attribute(work, _options(request.options))
             return pb.AttributeBatchResponse(results=map(answers.attribution_to_proto, found))
 
-        return await self._answer_many(request, context, work, cuts=True, heavy=True)
+        return await self._answer_many(request, context, work, cuts=True, short=NEVER)
 
     async def SearchDocs(
         self, request: pb.SearchDocsRequest, context: Context
@@ -127,7 +127,7 @@ class DocumentCalls(Calls):
             found = documents.search(work, request.limit, request.seed, _context(request.excerpt))
             return answers.search_to_proto(found[0])
 
-        return await self._answer_one(request, context, work, heavy=True)
+        return await self._answer_one(request, context, work, short=NEVER)
 
     async def SearchDocsBatch(
         self, request: pb.SearchDocsBatchRequest, context: Context
@@ -138,7 +138,7 @@ class DocumentCalls(Calls):
             found = documents.search(work, request.limit, request.seed, _context(request.excerpt))
             return pb.SearchDocsBatchResponse(results=map(answers.search_to_proto, found))
 
-        return await self._answer_many(request, context, work, heavy=True)
+        return await self._answer_many(request, context, work, short=NEVER)
 
     async def DocByRank(
         self, request: pb.DocByRankRequest, context: Context

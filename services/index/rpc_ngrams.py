@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.index import continuations, ngrams, queries
 from services.index.engine import Stop
 from services.index.queries import Names, Work
-from services.index.rpc_calls import SHORT, Calls, Context, fitting
+from services.index.rpc_calls import COUNTS, NEVER, SHORT, Calls, Context, fitting
 from stillhouse.index import answers, convert
 from stillhouse.index.types import Distribution, Probabilities
 from stillhouse.index.v1 import index_pb2 as pb
@@ -32,7 +32,7 @@ class NgramCalls(Calls):
         def work(work: Work) -> pb.CountBatchResponse:
             return pb.CountBatchResponse(counts=ngrams.count(work).tolist())
 
-        return await self._answer_many(request, context, work)
+        return await self._answer_many(request, context, work, short=COUNTS)
 
     async def Find(self, request: pb.FindRequest, context: Context) -> pb.FindResponse:
         """Find one n-gram."""
@@ -111,7 +111,7 @@ class NgramCalls(Calls):
         def work(work: Work) -> pb.NtdResponse:
             return answers.distribution_to_proto(_distributions(work, request, infgram)[0])
 
-        return await self._answer_one(request, context, work, heavy=True)
+        return await self._answer_one(request, context, work, short=NEVER)
 
     async def NtdBatch(self, request: pb.NtdBatchRequest, context: Context) -> pb.NtdBatchResponse:
         """What follows many contexts."""
@@ -120,7 +120,7 @@ class NgramCalls(Calls):
             found = _distributions(work, request, infgram=False)
             return pb.NtdBatchResponse(results=map(answers.distribution_to_proto, found))
 
-        return await self._answer_many(request, context, work, heavy=True)
+        return await self._answer_many(request, context, work, short=NEVER)
 
     async def InfgramNtdBatch(
         self, request: pb.InfgramNtdBatchRequest, context: Context
@@ -131,7 +131,7 @@ class NgramCalls(Calls):
             found = _distributions(work, request, infgram=True)
             return pb.InfgramNtdBatchResponse(results=map(answers.distribution_to_proto, found))
 
-        return await self._answer_many(request, context, work, heavy=True)
+        return await self._answer_many(request, context, work, short=NEVER)
 
     async def Score(self, request: pb.ScoreRequest, context: Context) -> pb.ScoreResponse:
         """Score one sequence."""

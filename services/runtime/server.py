@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import sys
@@ -86,6 +87,9 @@ class Server:
 
     async def ready(self) -> None:
         """Answer SERVING from now on."""
+        # What is loaded by now stays; the collector needn't look at it again and again.
+        gc.collect()
+        gc.freeze()
         await self._set(_Status.SERVING)
 
     async def report(self, name: str, ready: bool) -> None:
