@@ -48,7 +48,7 @@ class DocumentCalls(Calls):
         messages: Sequence[pb.Cnf],
         context: Context,
     ) -> list[int]:
-        index, near = self._registry.get(request.index), near_of(request)
+        index, near = self._registry.get(request.index), self._near(request)
         asked = self._cnfs(fields, messages, near)
 
         def work(stop: Stop) -> list[int]:
@@ -75,7 +75,7 @@ class DocumentCalls(Calls):
         messages: Sequence[pb.Cnf],
         context: Context,
     ) -> pb.FindCnfBatchResponse:
-        index, near = self._registry.get(request.index), near_of(request)
+        index, near = self._registry.get(request.index), self._near(request)
         asked = self._cnfs(fields, messages, near)
 
         def work(stop: Stop) -> pb.FindCnfBatchResponse:
@@ -188,18 +188,18 @@ class DocumentCalls(Calls):
 
         return await self._run(context, work, short=False)
 
+    def _near(self, request: _CnfRequest) -> int:
+        """The distance that was asked for, or the default."""
+        if request.HasField("max_diff_tokens"):
+            return request.max_diff_tokens
+        return min(cnf.DEFAULT_DIFF_TOKENS, self._limits.diff_tokens)
+
     def _excerpt(self, message: pb.Excerpt) -> Excerpt:
         return documents.excerpt(_context(message), message.match_length, self._limits)
 
     def _clauses(self, request: pb.ListHitsRequest, index: LoadedIndex) -> cnf.Clauses:
-        asked = self._cnfs(["cnf"], [request.cnf], near_of(request))
+        asked = self._cnfs(["cnf"], [request.cnf], self._near(request))
         return cnf.to_clauses("cnf", asked[0], index, self._limits)
-
-
-def near_of(request: _CnfRequest) -> int:
-    """The distance that was asked for, or the default."""
-    given = request.HasField("max_diff_tokens")
-    return request.max_diff_tokens if given else cnf.DEFAULT_DIFF_TOKENS
 
 
 def _cnf(request: pb.CountCnfRequest | pb.FindCnfRequest) -> pb.Cnf:

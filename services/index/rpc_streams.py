@@ -14,7 +14,7 @@ from services.index.limits import check_setting
 from services.index.queries import Query
 from services.index.registry import LoadedIndex
 from services.index.rpc_calls import SHORT, Context, fitting, looked_up, one
-from services.index.rpc_documents import DocumentCalls, near_of
+from services.index.rpc_documents import DocumentCalls
 from stillhouse.errors import InvalidArgument
 from stillhouse.index import answers
 from stillhouse.index.types import Distribution
@@ -55,7 +55,7 @@ class StreamCalls(DocumentCalls):
             raise InvalidArgument("of", "is missing; give query or cnf")
         if kind == "cnf":
             return hits.of_cnf(
-                index, self._clauses(request, index), near_of(request), excerpt, stop
+                index, self._clauses(request, index), self._near(request), excerpt, stop
             )
         query = one(request.query, "query", self._limits)
         ids = self._one(query, index, stop).batch.values

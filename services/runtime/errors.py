@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import grpc
 from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
@@ -113,7 +114,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         guard = self._guard_stream if streaming else self._guard_unary
         wrapped: grpc.RpcMethodHandler[Any, Any] = make(
             guard(call, self._admission.gate(method)),
-            request_deserializer=handler.request_deserializer,
+            request_deserializer=_tolerant(handler, bool(handler.request_streaming)),
             response_serializer=handler.response_serializer,
         )
         return wrapped
@@ -121,6 +122,8 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
     def _guard_unary(self, call: Any, gate: Gate) -> Any:
         async def guarded(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             try:
+                if isinstance(request, errors.InvalidArgument):
+                    raise request
                 with gate:
                     remaining = context.time_remaining()
                     if remaining is not None and remaining <= self._longest_call:
@@ -141,6 +144,8 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             request: Any, context: grpc.aio.ServicerContext[Any, Any]
         ) -> AsyncIterator[Any]:
             try:
+                if isinstance(request, errors.InvalidArgument):
+                    raise request
                 with gate:
                     responses = call(request, context)
                     if inspect.isawaitable(responses):  # it writes to the context itself
@@ -154,3 +159,23 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
                 await abort(context, error)
 
         return guarded
+
+
+def _tolerant(handler: grpc.RpcMethodHandler[Any, Any], streaming: bool) -> Any:
+    """The handler's deserializer; bytes that are no such message are the caller's mistake.
+
+    In a stream the handler meets the error where it reads; a single request is read before
+    there is a handler, so the error is handed to it in place of the request.
+    """
+    deserialize: Any = handler.request_deserializer
+
+    def read(data: bytes) -> Any:
+        try:
+            return deserialize(data)
+        except DecodeError:
+            error = errors.InvalidArgument("request", "is no message of this rpc's kind")
+            if streaming:
+                raise error from None
+            return error
+
+    return read
