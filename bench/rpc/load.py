@@ -47,13 +47,12 @@ def run(load: Load, server: Server, corpus: Path) -> Rate:
     """Ask a server; the seeds of the queries are the numbers of the processes."""
     with multiprocessing.get_context("spawn").Pool(load.processes) as pool:
         pool.map(time.sleep, [0.1] * load.processes)  # until all have started
-        begun, cpu = time.perf_counter(), server.cpu_seconds()
+        cpu = server.cpu_seconds()
         jobs = [(load, server.target, seed, corpus) for seed in range(load.processes)]
         latencies = [one for part in pool.starmap(_ask, jobs, chunksize=1) for one in part]
-        used, lasted = server.cpu_seconds() - cpu, time.perf_counter() - begun
-    return Rate(
-        len(latencies) / lasted, float(np.median(latencies)) * 1e3, used / len(latencies) * 1e6
-    )
+        used = server.cpu_seconds() - cpu
+    median = float(np.median(latencies))
+    return Rate(len(latencies) / load.seconds, median * 1e3, used / len(latencies) * 1e6)
 
 
 def _ask(load: Load, target: str, seed: int, corpus: Path) -> list[float]:

@@ -16,7 +16,7 @@ import psutil
 
 from stillhouse.local.stack import free_ports
 
-PEER_PYTHON = Path(".bench/venv/bin/python")
+PEER_SERVER = Path(__file__).with_name("peer_server.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +69,18 @@ def index(folder: Path, processes: int = 1, preload: bool = True) -> Iterator[Se
 
 
 @contextmanager
-def peer(folder: Path) -> Iterator[Server]:
-    """infini-gram's engine behind Flask's own server, as its authors run it."""
+def peer(python: Path, folder: Path, kind: str) -> Iterator[Server]:
+    """infini-gram's engine behind Flask's own server; `kind` forks, as its authors, or threads."""
     target = _target()
-    script = Path(__file__).with_name("peer_server.py")
-    with _started([str(PEER_PYTHON), str(script), str(folder), target], target) as server:
+    command = [str(python), str(PEER_SERVER), "serve", str(folder), target, kind]
+    with _started(command, target) as server:
         yield server
+
+
+def build_peer(python: Path, tokens: Path, offsets: Path, folder: Path) -> None:
+    """Write the peer's index of the same tokens."""
+    files = [str(one) for one in (tokens, offsets, folder)]
+    subprocess.run([str(python), str(PEER_SERVER), "build", *files], check=True)
 
 
 def _target() -> str:
