@@ -7,7 +7,7 @@ NATIVE_SOURCES := $(shell find native/include native/src native/python -name '*.
 PROTOS := find protos -name '*.proto'
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test bench-generate bench-engine lint proto proto-check
+.PHONY: help install demo test bench-generate bench-engine bench-rpc lint proto proto-check
 .PHONY: native-test native-asan native-tsan native-fuzz
 
 help:            ## Show the targets
@@ -56,6 +56,12 @@ bench-engine:    ## Measure the engine beside its peers; writes bench/RESULTS.md
 	.bench/venv/bin/python -m pip install --quiet --no-deps fast-gram==0.1.0
 	.bench/venv/bin/python -m pip install --quiet --no-deps --force-reinstall ./native
 	.bench/venv/bin/python -m bench.engine $(BENCH_ARGS)
+
+bench-rpc: install  ## Measure the index service beside an empty handler and its peer
+	test -x .bench/venv/bin/python || $(PYTHON) -m venv .bench/venv
+	.bench/venv/bin/python -m pip install --quiet numpy==2.4.6 infini-gram==2.6.0 transformers \
+		flask==3.1.3
+	$(BIN)/python -m bench.rpc --peer .bench/venv/bin/python $(BENCH_ARGS)
 
 proto: install   ## Generate the code of protos/ into clients/src
 	sh scripts/generate-protos.sh $(BIN) clients/src

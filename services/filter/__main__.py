@@ -30,10 +30,20 @@ async def main(settings: FilterSettings) -> None:
     """Serve until SIGTERM; unless told otherwise, work on the queue too."""
     async with AsyncExitStack() as stack:
         critic = await stack.enter_async_context(
-            AsyncGeneratorClient(settings.critic_target, settings.critic_timeout)
+            AsyncGeneratorClient(
+                settings.critic_target,
+                settings.critic_timeout,
+                tls=settings.peers_tls,
+                token=settings.peers_token,
+            )
         )
         index = await stack.enter_async_context(
-            AsyncIndexClient(settings.index_target, settings.index_timeout)
+            AsyncIndexClient(
+                settings.index_target,
+                settings.index_timeout,
+                tls=settings.peers_tls,
+                token=settings.peers_token,
+            )
         )
         backends = Backends(
             RemoteCritic(critic, settings.critic_limits),

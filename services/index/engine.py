@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeAlias
@@ -98,14 +97,14 @@ class Engine:
 
     def count(self, values: Values, offsets: Offsets, stop: Stop) -> NDArray[np.uint64]:
         """Occurrences (m,) of each of m n-grams."""
-        with _stopping():
+        with _STOPPING:
             return self._index.count_batch(values, offsets, stop=stop)
 
     def find(
         self, values: Values, offsets: Offsets, stop: Stop
     ) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
         """First rank (m,) and rank behind the last (m,) of each of m n-grams."""
-        with _stopping():
+        with _STOPPING:
             return self._index.find_batch(values, offsets, stop=stop)
 
     def prob(
@@ -118,7 +117,7 @@ class Engine:
     ) -> Probabilities:
         """How likely following (m,), ids or END, come after m contexts."""
         ask = self._index.infgram_prob_batch if infgram else self._index.prob_batch
-        with _stopping():
+        with _STOPPING:
             return Probabilities(*ask(values, offsets, following, stop=stop))
 
     def ntd(
@@ -126,7 +125,7 @@ class Engine:
     ) -> list[Distribution]:
         """What follows each of m contexts: the `top` most frequent, or all if it is 0."""
         ask = self._index.infgram_ntd_batch if infgram else self._index.ntd_batch
-        with _stopping():
+        with _STOPPING:
             found = ask(values, offsets, top=top, stop=stop)
         bounds, starts = found.offsets.tolist(), offsets.tolist()
         return [
@@ -141,26 +140,26 @@ class Engine:
 
     def score(self, values: Values, offsets: Offsets, stop: Stop) -> Probabilities:
         """Infinity-gram probabilities (n,) of every token of m sequences; results run through."""
-        with _stopping():
+        with _STOPPING:
             return Probabilities(*self._index.score_batch(values, offsets, stop=stop))
 
     def match(
         self, values: Values, offsets: Offsets, stop: Stop
     ) -> tuple[NDArray[np.uint32], NDArray[np.uint64]]:
         """Longest match (n,) from each token of m sequences and its count (n,)."""
-        with _stopping():
+        with _STOPPING:
             return self._index.match_lengths_batch(values, offsets, stop=stop)
 
     def count_cnf(self, clauses: Sequence[Sequence[Values]], near: int, stop: Stop) -> int:
         """Occurrences of the rarest clause within `near` tokens of one of every other."""
-        with _stopping():
+        with _STOPPING:
             return self._index.count_cnf(clauses, max_diff_tokens=near, stop=stop)
 
     def find_cnf(
         self, clauses: Sequence[Sequence[Values]], near: int, stop: Stop
     ) -> NDArray[np.uint64]:
         """The positions that `count_cnf` counts, ascending."""
-        with _stopping():
+        with _STOPPING:
             return self._index.find_cnf(clauses, max_diff_tokens=near, stop=stop)
 
     def attribute(
@@ -174,7 +173,7 @@ class Engine:
         stop: Stop,
     ) -> list[RawSpan]:
         """The maximal stretches of a query, each with its first `limit` positions."""
-        with _stopping():
+        with _STOPPING:
             spans = self._index.attribute(
                 query,
                 min_length=min_length,
@@ -193,13 +192,13 @@ class Engine:
 
     def search(self, query: Values, limit: int, seed: int, stop: Stop) -> list[Place]:
         """Up to `limit` documents with an n-gram, one occurrence of each, drawn at random."""
-        with _stopping():
+        with _STOPPING:
             found = self._index.search_docs(query, limit=limit, seed=seed, stop=stop)
         return [Place(one.doc, one.offset) for one in found]
 
     def positions(self, first: int, end: int, stop: Stop) -> NDArray[np.uint64]:
         """Positions of the ranks [first, end), in that order."""
-        with _stopping():
+        with _STOPPING:
             return self._index.positions(first, end, stop=stop)
 
     def place(self, position: int) -> Place:
@@ -258,12 +257,20 @@ def _distribution(
     )
 
 
-@contextmanager
-def _stopping() -> Iterator[None]:
-    try:
-        yield
-    except stillhouse_native.Stopped:
-        raise DeadlineExceeded("the caller's deadline passed while the index searched") from None
+class _Stopping:
+    """Around every call of the engine that can be stopped."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, stillhouse_native.Stopped):
+            raise DeadlineExceeded(
+                "the caller's deadline passed while the index searched"
+            ) from None
+
+
+_STOPPING = _Stopping()
 
 
 def ragged(

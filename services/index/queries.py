@@ -50,13 +50,9 @@ class Asked:
         """Characters and ids together."""
         return sum(map(len, self.queries)) if self.sequences is None else len(self.sequences[0])
 
-    @property
-    def is_text(self) -> bool:
-        """True for a single query by text."""
-        return len(self.queries) == 1 and isinstance(self.queries[0], str)
 
-
-@dataclass(frozen=True, slots=True)
+# Neither is frozen, since that would double the time it takes to make one.
+@dataclass(slots=True)
 class Batch:
     """m queries by ids: query i is values[offsets[i]:offsets[i + 1]]."""
 
@@ -77,7 +73,7 @@ class Batch:
         return self.values[int(self.offsets[number]) : int(self.offsets[number + 1])]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Work:
     """One call's queries, the index that answers, and what ends it early."""
 
@@ -101,17 +97,44 @@ def sequences(values: NDArray[np.uint32], lengths: NDArray[np.uint64]) -> Asked:
     return Asked(SEQUENCES, (), (values, offsets))
 
 
+def check_query(field: str, query: Query, limits: Limits) -> None:
+    """InvalidArgument names a query that is over a limit as it came."""
+    if isinstance(query, str):
+        check(field, len(query), limits.query_characters, "characters")
+    else:
+        check(field, len(query), limits.query_tokens, "tokens")
+
+
 def check_asked(asked: Asked, limits: Limits) -> None:
     """InvalidArgument names what is over a limit as it came."""
     if asked.sequences is not None:
         _check_offsets(asked.names, asked.sequences[1], limits)
         return
     check(asked.names.whole, len(asked.queries), limits.batch_queries, "entries")
+    longest = min(limits.query_characters, limits.query_tokens)
     for number, query in enumerate(asked.queries):
-        text = isinstance(query, str)
-        limit = limits.query_characters if text else limits.query_tokens
-        if len(query) > limit:
-            check(asked.names.of(number), len(query), limit, "characters" if text else "tokens")
+        if len(query) > longest:
+            check_query(asked.names.of(number), query, limits)
+
+
+def of_one(
+    query: Query, index: LoadedIndex, limits: Limits, with_cut: bool
+) -> tuple[Batch, Sequence[Cut | None]]:
+    """One query by ids and, if asked for, where each token of a text lies in it.
+
+    Raises FailedPrecondition for text without a tokenizer, InvalidArgument for one with
+    more tokens than the limit.
+    """
+    cuts: Sequence[Cut | None] = (None,)
+    if not isinstance(query, str):
+        ids = query
+    elif with_cut:
+        cuts = index.require_tokenizer().cut([query])
+        ids = _ids(cuts[0])
+    else:
+        ids = index.require_tokenizer().ids([query])[0]
+    check(ONE.whole, len(ids), limits.query_tokens, "tokens")
+    return Batch(ONE, ids, np.array((0, len(ids)), np.uint64)), cuts
 
 
 def to_batch(asked: Asked, index: LoadedIndex, limits: Limits) -> Batch:
@@ -169,8 +192,9 @@ def _checked(names: Names, ids: list[NDArray[np.uint32]], limits: Limits) -> Bat
 
 def _check_offsets(names: Names, offsets: NDArray[np.uint64], limits: Limits) -> None:
     check(names.whole, len(offsets) - 1, limits.batch_queries, "entries")
-    lengths = np.diff(offsets)
-    if len(lengths) and int(lengths.max()) > limits.query_tokens:
+    total = int(offsets[-1])
+    if total > limits.query_tokens:  # else each of them is short enough
+        lengths = np.diff(offsets)
         number = int(np.argmax(lengths > limits.query_tokens))
         check(names.of(number), int(lengths[number]), limits.query_tokens, "tokens")
-    check(names.whole, int(offsets[-1]), limits.batch_tokens, "tokens together")
+    check(names.whole, total, limits.batch_tokens, "tokens together")

@@ -12,7 +12,7 @@ from services.index.documents import Excerpt
 from services.index.engine import Stop
 from services.index.queries import Work
 from services.index.registry import LoadedIndex
-from services.index.rpc_calls import Calls, Context, fitting, looked_up
+from services.index.rpc_calls import NEVER, Calls, Context, fitting
 from stillhouse.errors import InvalidArgument
 from stillhouse.index import answers, convert
 from stillhouse.index.v1 import index_pb2 as pb
@@ -48,7 +48,7 @@ class DocumentCalls(Calls):
         messages: Sequence[pb.Cnf],
         context: Context,
     ) -> list[int]:
-        index, near = self._registry.get(request.index), near_of(request)
+        index, near = self._registry.get(request.index), self._near(request)
         asked = self._cnfs(fields, messages, near)
 
         def work(stop: Stop) -> list[int]:
@@ -75,7 +75,7 @@ class DocumentCalls(Calls):
         messages: Sequence[pb.Cnf],
         context: Context,
     ) -> pb.FindCnfBatchResponse:
-        index, near = self._registry.get(request.index), near_of(request)
+        index, near = self._registry.get(request.index), self._near(request)
         asked = self._cnfs(fields, messages, near)
 
         def work(stop: Stop) -> pb.FindCnfBatchResponse:
@@ -100,15 +100,12 @@ class DocumentCalls(Calls):
         self, request: pb.AttributeRequest, context: Context
     ) -> pb.AttributeResponse:
         """Trace one text."""
-        text = request.query.WhichOneof("value") == "text"
 
         def work(work: Work) -> pb.AttributeResponse:
             found = attribution.attribute(work, _options(request.options))
-            answer = answers.attribution_to_proto(found[0])
-            answer.tokens.CopyFrom(looked_up(work, text))
-            return answer
+            return answers.attribution_to_proto(found[0])
 
-        return await self._answer(request, context, work, cuts=True, heavy=True)
+        return await self._answer_one(request, context, work, cuts=True, short=NEVER)
 
     async def AttributeBatch(
         self, request: pb.AttributeBatchRequest, context: Context
@@ -119,21 +116,18 @@ class DocumentCalls(Calls):
             found = attribution.attribute(work, _options(request.options))
             return pb.AttributeBatchResponse(results=map(answers.attribution_to_proto, found))
 
-        return await self._answer(request, context, work, cuts=True, heavy=True)
+        return await self._answer_many(request, context, work, cuts=True, short=NEVER)
 
     async def SearchDocs(
         self, request: pb.SearchDocsRequest, context: Context
     ) -> pb.SearchDocsResponse:
         """Draw documents with one n-gram."""
-        text = request.query.WhichOneof("value") == "text"
 
         def work(work: Work) -> pb.SearchDocsResponse:
             found = documents.search(work, request.limit, request.seed, _context(request.excerpt))
-            answer = answers.search_to_proto(found[0])
-            answer.tokens.CopyFrom(looked_up(work, text))
-            return answer
+            return answers.search_to_proto(found[0])
 
-        return await self._answer(request, context, work, heavy=True)
+        return await self._answer_one(request, context, work, short=NEVER)
 
     async def SearchDocsBatch(
         self, request: pb.SearchDocsBatchRequest, context: Context
@@ -144,7 +138,7 @@ class DocumentCalls(Calls):
             found = documents.search(work, request.limit, request.seed, _context(request.excerpt))
             return pb.SearchDocsBatchResponse(results=map(answers.search_to_proto, found))
 
-        return await self._answer(request, context, work, heavy=True)
+        return await self._answer_many(request, context, work, short=NEVER)
 
     async def DocByRank(
         self, request: pb.DocByRankRequest, context: Context
@@ -194,18 +188,18 @@ class DocumentCalls(Calls):
 
         return await self._run(context, work, short=False)
 
+    def _near(self, request: _CnfRequest) -> int:
+        """The distance that was asked for, or the default."""
+        if request.HasField("max_diff_tokens"):
+            return request.max_diff_tokens
+        return min(cnf.DEFAULT_DIFF_TOKENS, self._limits.diff_tokens)
+
     def _excerpt(self, message: pb.Excerpt) -> Excerpt:
         return documents.excerpt(_context(message), message.match_length, self._limits)
 
     def _clauses(self, request: pb.ListHitsRequest, index: LoadedIndex) -> cnf.Clauses:
-        asked = self._cnfs(["cnf"], [request.cnf], near_of(request))
+        asked = self._cnfs(["cnf"], [request.cnf], self._near(request))
         return cnf.to_clauses("cnf", asked[0], index, self._limits)
-
-
-def near_of(request: _CnfRequest) -> int:
-    """The distance that was asked for, or the default."""
-    given = request.HasField("max_diff_tokens")
-    return request.max_diff_tokens if given else cnf.DEFAULT_DIFF_TOKENS
 
 
 def _cnf(request: pb.CountCnfRequest | pb.FindCnfRequest) -> pb.Cnf:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.index import continuations, ngrams, queries
 from services.index.engine import Stop
 from services.index.queries import Names, Work
-from services.index.rpc_calls import SHORT, Calls, Context, fitting, looked_up
+from services.index.rpc_calls import COUNTS, NEVER, SHORT, Calls, Context, fitting
 from stillhouse.index import answers, convert
 from stillhouse.index.types import Distribution, Probabilities
 from stillhouse.index.v1 import index_pb2 as pb
@@ -18,13 +18,11 @@ class NgramCalls(Calls):
 
     async def Count(self, request: pb.CountRequest, context: Context) -> pb.CountResponse:
         """Count one n-gram."""
-        text = _is_text(request.query)
 
         def work(work: Work) -> pb.CountResponse:
-            count = int(ngrams.count(work)[0])
-            return pb.CountResponse(count=count, tokens=looked_up(work, text))
+            return pb.CountResponse(count=int(ngrams.count(work)[0]))
 
-        return await self._answer(request, context, work)
+        return await self._answer_one(request, context, work)
 
     async def CountBatch(
         self, request: pb.CountBatchRequest, context: Context
@@ -34,18 +32,15 @@ class NgramCalls(Calls):
         def work(work: Work) -> pb.CountBatchResponse:
             return pb.CountBatchResponse(counts=ngrams.count(work).tolist())
 
-        return await self._answer(request, context, work)
+        return await self._answer_many(request, context, work, short=COUNTS)
 
     async def Find(self, request: pb.FindRequest, context: Context) -> pb.FindResponse:
         """Find one n-gram."""
-        text = _is_text(request.query)
 
         def work(work: Work) -> pb.FindResponse:
-            answer = _found(work)[0]
-            answer.tokens.CopyFrom(looked_up(work, text))
-            return answer
+            return _found(work)[0]
 
-        return await self._answer(request, context, work)
+        return await self._answer_one(request, context, work)
 
     async def FindBatch(
         self, request: pb.FindBatchRequest, context: Context
@@ -55,7 +50,7 @@ class NgramCalls(Calls):
         def work(work: Work) -> pb.FindBatchResponse:
             return pb.FindBatchResponse(results=_found(work))
 
-        return await self._answer(request, context, work)
+        return await self._answer_many(request, context, work)
 
     async def Prob(self, request: pb.ProbRequest, context: Context) -> pb.ProbResponse:
         """How likely one token is."""
@@ -70,14 +65,10 @@ class NgramCalls(Calls):
     async def _prob(
         self, request: pb.ProbRequest | pb.InfgramProbRequest, context: Context, infgram: bool
     ) -> pb.ProbResponse:
-        text = _is_text(request.query)
-
         def work(work: Work) -> pb.ProbResponse:
-            answer = answers.probability_to_proto(ngrams.prob(work, request.end, infgram))
-            answer.tokens.CopyFrom(looked_up(work, text))
-            return answer
+            return answers.probability_to_proto(ngrams.prob(work, request.end, infgram))
 
-        return await self._answer(request, context, work)
+        return await self._answer_one(request, context, work)
 
     async def ProbBatch(
         self, request: pb.ProbBatchRequest, context: Context
@@ -102,7 +93,7 @@ class NgramCalls(Calls):
             found: Probabilities = ngrams.prob(work, request.end, infgram)
             return answers.probabilities_to_proto(found)
 
-        return await self._answer(request, context, work)
+        return await self._answer_many(request, context, work)
 
     async def Ntd(self, request: pb.NtdRequest, context: Context) -> pb.NtdResponse:
         """What follows one context."""
@@ -117,14 +108,10 @@ class NgramCalls(Calls):
     async def _ntd(
         self, request: pb.NtdRequest | pb.InfgramNtdRequest, context: Context, infgram: bool
     ) -> pb.NtdResponse:
-        text = _is_text(request.query)
-
         def work(work: Work) -> pb.NtdResponse:
-            answer = answers.distribution_to_proto(_distributions(work, request, infgram)[0])
-            answer.tokens.CopyFrom(looked_up(work, text))
-            return answer
+            return answers.distribution_to_proto(_distributions(work, request, infgram)[0])
 
-        return await self._answer(request, context, work, heavy=True)
+        return await self._answer_one(request, context, work, short=NEVER)
 
     async def NtdBatch(self, request: pb.NtdBatchRequest, context: Context) -> pb.NtdBatchResponse:
         """What follows many contexts."""
@@ -133,7 +120,7 @@ class NgramCalls(Calls):
             found = _distributions(work, request, infgram=False)
             return pb.NtdBatchResponse(results=map(answers.distribution_to_proto, found))
 
-        return await self._answer(request, context, work, heavy=True)
+        return await self._answer_many(request, context, work, short=NEVER)
 
     async def InfgramNtdBatch(
         self, request: pb.InfgramNtdBatchRequest, context: Context
@@ -144,18 +131,15 @@ class NgramCalls(Calls):
             found = _distributions(work, request, infgram=True)
             return pb.InfgramNtdBatchResponse(results=map(answers.distribution_to_proto, found))
 
-        return await self._answer(request, context, work, heavy=True)
+        return await self._answer_many(request, context, work, short=NEVER)
 
     async def Score(self, request: pb.ScoreRequest, context: Context) -> pb.ScoreResponse:
         """Score one sequence."""
-        text = _is_text(request.query)
 
         def work(work: Work) -> pb.ScoreResponse:
-            answer = answers.scores_to_proto(ngrams.score(work)[0])
-            answer.tokens.CopyFrom(looked_up(work, text))
-            return answer
+            return answers.scores_to_proto(ngrams.score(work)[0])
 
-        return await self._answer(request, context, work)
+        return await self._answer_one(request, context, work)
 
     async def ScoreBatch(
         self, request: pb.ScoreBatchRequest, context: Context
@@ -165,20 +149,17 @@ class NgramCalls(Calls):
         def work(work: Work) -> pb.ScoreBatchResponse:
             return pb.ScoreBatchResponse(results=map(answers.scores_to_proto, ngrams.score(work)))
 
-        return await self._answer(request, context, work)
+        return await self._answer_many(request, context, work)
 
     async def MatchLengths(
         self, request: pb.MatchLengthsRequest, context: Context
     ) -> pb.MatchLengthsResponse:
         """Match one sequence."""
-        text = _is_text(request.query)
 
         def work(work: Work) -> pb.MatchLengthsResponse:
-            answer = convert.match_to_proto(ngrams.match(work)[0])
-            answer.tokens.CopyFrom(looked_up(work, text))
-            return answer
+            return convert.match_to_proto(ngrams.match(work)[0])
 
-        return await self._answer(request, context, work)
+        return await self._answer_one(request, context, work)
 
     async def MatchLengthsBatch(
         self, request: pb.MatchLengthsBatchRequest, context: Context
@@ -189,7 +170,7 @@ class NgramCalls(Calls):
             found = ngrams.match(work)
             return pb.MatchLengthsBatchResponse(matches=map(convert.match_to_proto, found))
 
-        return await self._answer(request, context, work)
+        return await self._answer_many(request, context, work)
 
     async def Tokenize(self, request: pb.TokenizeRequest, context: Context) -> pb.TokenizeResponse:
         """Cut one text."""
@@ -214,10 +195,6 @@ class NgramCalls(Calls):
             return fitting(pb.TokenizeBatchResponse(results=results), names.whole)
 
         return await self._run(context, work, sum(map(len, texts)) <= SHORT)
-
-
-def _is_text(query: pb.Query) -> bool:
-    return query.WhichOneof("value") == "text"
 
 
 def _found(work: Work) -> list[pb.FindResponse]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
-from services.index import hits, ngrams, queries
+import numpy as np
+
+from services.index import hits, ngrams
 from services.index.engine import Session, Stop
 from services.index.hits import Hits
 from services.index.limits import check_setting
-from services.index.queries import ONE, Asked
+from services.index.queries import Query
 from services.index.registry import LoadedIndex
 from services.index.rpc_calls import SHORT, Context, fitting, looked_up, one
-from services.index.rpc_documents import DocumentCalls, near_of
+from services.index.rpc_documents import DocumentCalls
 from stillhouse.errors import InvalidArgument
-from stillhouse.index import answers, convert
+from stillhouse.index import answers
 from stillhouse.index.types import Distribution
 from stillhouse.index.v1 import index_pb2 as pb
 
@@ -53,12 +55,11 @@ class StreamCalls(DocumentCalls):
             raise InvalidArgument("of", "is missing; give query or cnf")
         if kind == "cnf":
             return hits.of_cnf(
-                index, self._clauses(request, index), near_of(request), excerpt, stop
+                index, self._clauses(request, index), self._near(request), excerpt, stop
             )
-        asked = one(request)
-        queries.check_asked(asked, self._limits)
-        query = queries.to_batch(asked, index, self._limits).values
-        return hits.of_ngram(index, query, excerpt, stop)
+        query = one(request.query, "query", self._limits)
+        ids = self._one(query, index, stop).batch.values
+        return hits.of_ngram(index, ids, excerpt, stop)
 
     async def ScoreText(
         self, requests: AsyncIterator[pb.ScoreTextRequest], context: Context
@@ -68,21 +69,20 @@ class StreamCalls(DocumentCalls):
         async for request in requests:
             name = request.index or name
             index = self._registry.get(name)
-            asked = one(request)
-            queries.check_asked(asked, self._limits)
+            query = one(request.query, "query", self._limits)
 
             def work(
                 stop: Stop,
                 request: pb.ScoreTextRequest = request,
                 index: LoadedIndex = index,
-                asked: Asked = asked,
+                query: Query = query,
             ) -> pb.ScoreTextResponse:
-                work = self._work(asked, index, stop, cuts=False)
+                work = self._one(query, index, stop)
                 scores = answers.scores_to_proto(ngrams.score(work)[0])
-                scores.tokens.CopyFrom(looked_up(work, asked.is_text))
+                scores.tokens.CopyFrom(looked_up(work, query))
                 return fitting(pb.ScoreTextResponse(id=request.id, scores=scores), "query")
 
-            yield await self._run(context, work, short=asked.size <= SHORT)
+            yield await self._run(context, work, short=len(query) <= SHORT)
 
     async def DecodeSession(
         self, requests: AsyncIterator[pb.DecodeSessionRequest], context: Context
@@ -97,10 +97,9 @@ class StreamCalls(DocumentCalls):
             elif request.index:
                 raise InvalidArgument("index", "belongs into the first message only")
             check_setting("top", request.top, self._limits.next_tokens)
-            asked = Asked(ONE, [])
+            query: Query = np.empty(0, np.uint32)
             if request.HasField("append"):
-                asked = Asked(ONE, [convert.query_from_proto(request.append, "append")])
-            queries.check_asked(asked, self._limits)
+                query = one(request.append, "append", self._limits)
             if request.reset:
                 session.reset()
 
@@ -109,12 +108,12 @@ class StreamCalls(DocumentCalls):
                 request: pb.DecodeSessionRequest = request,
                 index: LoadedIndex = index,
                 session: Session = session,
-                asked: Asked = asked,
+                query: Query = query,
             ) -> pb.DecodeSessionResponse:
-                work = self._work(asked, index, stop, cuts=False)
+                work = self._one(query, index, stop)
                 found = session.extend(work.batch.values, request.top, stop)
                 answer = answers.distribution_to_proto(self._shown(found, request, index))
-                answer.tokens.CopyFrom(looked_up(work, asked.is_text))
+                answer.tokens.CopyFrom(looked_up(work, query))
                 return fitting(pb.DecodeSessionResponse(result=answer), "top")
 
             yield await self._run(context, work, short=False)

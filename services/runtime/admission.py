@@ -6,9 +6,7 @@ to another replica. Health checks and reflection are always answered.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 from stillhouse.errors import ResourceExhausted
 
@@ -29,13 +27,35 @@ def parse(value: str) -> dict[str, int]:
     return limits
 
 
+class Gate:
+    """Counts the calls of one method that are under way; `with gate:` around each."""
+
+    def __init__(self, method: str, limit: int | None, retry_after: float) -> None:
+        self._method = method
+        self._limit = limit
+        self._retry_after = retry_after
+        self._under_way = 0
+
+    def __enter__(self) -> None:
+        """Take a place, or ResourceExhausted at once."""
+        if self._limit is not None and self._under_way >= self._limit:
+            raise ResourceExhausted(
+                f"{self._limit} calls of {self._method} are under way, which is the limit",
+                self._retry_after,
+            )
+        self._under_way += 1
+
+    def __exit__(self, *_: object) -> None:
+        """Give the place back."""
+        self._under_way -= 1
+
+
 class Admission:
-    """Counts calls under way by method; each has the limit of its name, or that of `*`."""
+    """Which limit each method has: that of its name, or that of `*`."""
 
     def __init__(self, limits: Mapping[str, int], retry_after: float = 0.1) -> None:
         self._limits = limits
         self._retry_after = retry_after
-        self._under_way: Counter[str] = Counter()
 
     def limit(self, method: str) -> int | None:
         """The limit of a method by its full name; None for none."""
@@ -43,16 +63,6 @@ class Admission:
             return None
         return self._limits.get(method.rpartition("/")[2], self._limits.get(ANY))
 
-    @contextmanager
-    def admitted(self, method: str) -> Iterator[None]:
-        """Hold a place around a call, or ResourceExhausted at once."""
-        limit = self.limit(method)
-        if limit is not None and self._under_way[method] >= limit:
-            raise ResourceExhausted(
-                f"{limit} calls of {method} are under way, which is the limit", self._retry_after
-            )
-        self._under_way[method] += 1
-        try:
-            yield
-        finally:
-            self._under_way[method] -= 1
+    def gate(self, method: str) -> Gate:
+        """What the calls of a method pass; one for all of them."""
+        return Gate(method, self.limit(method), self._retry_after)

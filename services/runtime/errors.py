@@ -15,10 +15,11 @@ from typing import Any, NoReturn
 
 import grpc
 from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from services.runtime.admission import Admission
+from services.runtime.admission import Admission, Gate
 from stillhouse import errors
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 _CODES: dict[type[errors.StillhouseError], int] = {
     errors.InvalidArgument: code_pb2.INVALID_ARGUMENT,
     errors.NotFound: code_pb2.NOT_FOUND,
+    errors.Unauthenticated: code_pb2.UNAUTHENTICATED,
     errors.FailedPrecondition: code_pb2.FAILED_PRECONDITION,
     errors.ResourceExhausted: code_pb2.RESOURCE_EXHAUSTED,
     errors.Unavailable: code_pb2.UNAVAILABLE,
@@ -61,7 +63,8 @@ def _pack(message: Any) -> any_pb2.Any:
     return packed
 
 
-async def _abort(context: grpc.aio.ServicerContext[Any, Any], error: Exception) -> NoReturn:
+async def abort(context: grpc.aio.ServicerContext[Any, Any], error: Exception) -> NoReturn:
+    """End a call with the status of `error`."""
     if not isinstance(error, errors.StillhouseError):
         log.exception("a handler failed", exc_info=error)
     status = rpc_status.to_status(to_status(error))
@@ -110,36 +113,40 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         make, call = kinds[bool(handler.request_streaming), streaming]
         guard = self._guard_stream if streaming else self._guard_unary
         wrapped: grpc.RpcMethodHandler[Any, Any] = make(
-            guard(call, method),
-            request_deserializer=handler.request_deserializer,
+            guard(call, self._admission.gate(method)),
+            request_deserializer=_tolerant(handler, bool(handler.request_streaming)),
             response_serializer=handler.response_serializer,
         )
         return wrapped
 
-    def _guard_unary(self, call: Any, method: str) -> Any:
+    def _guard_unary(self, call: Any, gate: Gate) -> Any:
         async def guarded(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             try:
-                with self._admission.admitted(method):
+                if isinstance(request, errors.InvalidArgument):
+                    raise request
+                with gate:
                     remaining = context.time_remaining()
                     if remaining is not None and remaining <= self._longest_call:
                         return await call(request, context)
                     async with asyncio.timeout(self._longest_call):
                         return await call(request, context)
             except TimeoutError:
-                await _abort(context, errors.DeadlineExceeded("the server's limit for one call"))
+                await abort(context, errors.DeadlineExceeded("the server's limit for one call"))
             except grpc.aio.AbortError:
                 raise
             except Exception as error:
-                await _abort(context, error)
+                await abort(context, error)
 
         return guarded
 
-    def _guard_stream(self, call: Any, method: str) -> Any:
+    def _guard_stream(self, call: Any, gate: Gate) -> Any:
         async def guarded(
             request: Any, context: grpc.aio.ServicerContext[Any, Any]
         ) -> AsyncIterator[Any]:
             try:
-                with self._admission.admitted(method):
+                if isinstance(request, errors.InvalidArgument):
+                    raise request
+                with gate:
                     responses = call(request, context)
                     if inspect.isawaitable(responses):  # it writes to the context itself
                         await responses
@@ -149,6 +156,26 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             except grpc.aio.AbortError:
                 raise
             except Exception as error:
-                await _abort(context, error)
+                await abort(context, error)
 
         return guarded
+
+
+def _tolerant(handler: grpc.RpcMethodHandler[Any, Any], streaming: bool) -> Any:
+    """The handler's deserializer; bytes that are no such message are the caller's mistake.
+
+    In a stream the handler meets the error where it reads; a single request is read before
+    there is a handler, so the error is handed to it in place of the request.
+    """
+    deserialize: Any = handler.request_deserializer
+
+    def read(data: bytes) -> Any:
+        try:
+            return deserialize(data)
+        except DecodeError:
+            error = errors.InvalidArgument("request", "is no message of this rpc's kind")
+            if streaming:
+                raise error from None
+            return error
+
+    return read

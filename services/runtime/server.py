@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import sys
@@ -18,8 +19,9 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from services.runtime import logs
+from services.runtime import door, logs
 from services.runtime.admission import Admission
+from services.runtime.authentication import TokenInterceptor
 from services.runtime.errors import ErrorInterceptor
 from services.runtime.settings import ServiceSettings
 from stillhouse.errors import InvalidArgument, StillhouseError
@@ -30,7 +32,7 @@ _S = TypeVar("_S", bound=ServiceSettings)
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
-_OPTIONS = (
+OPTIONS = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
@@ -46,10 +48,12 @@ class Server:
     """A gRPC server that knows whether it is ready and how to stop."""
 
     def __init__(self, settings: ServiceSettings, services: tuple[str, ...]) -> None:
-        admission = Admission(settings.admission)
+        tokens = door.tokens(settings)
+        guard = ErrorInterceptor(admission=Admission(settings.admission))
+        self._credentials = door.credentials(settings)
         self.grpc = grpc.aio.server(
-            interceptors=[ErrorInterceptor(admission=admission)],
-            options=(*_OPTIONS, ("grpc.so_reuseport", int(settings.share_port))),
+            interceptors=[TokenInterceptor(tokens), guard] if tokens else [guard],
+            options=(*OPTIONS, ("grpc.so_reuseport", int(settings.share_port))),
         )
         self._settings = settings
         self._health = health.aio.HealthServicer()
@@ -63,7 +67,7 @@ class Server:
         """Bind and answer; health is NOT_SERVING until `ready`. Returns the port."""
         try:
             _check_port(self._settings.listen)
-            port = self.grpc.add_insecure_port(self._settings.listen)
+            port = self._bind(self._settings.listen)
         except RuntimeError:
             raise InvalidArgument(
                 "STILLHOUSE_LISTEN",
@@ -76,8 +80,16 @@ class Server:
         log.info("listening", extra={"port": port})
         return port
 
+    def _bind(self, address: str) -> int:
+        if self._credentials is None:
+            return self.grpc.add_insecure_port(address)
+        return self.grpc.add_secure_port(address, self._credentials)
+
     async def ready(self) -> None:
         """Answer SERVING from now on."""
+        # What is loaded by now stays; the collector needn't look at it again and again.
+        gc.collect()
+        gc.freeze()
         await self._set(_Status.SERVING)
 
     async def report(self, name: str, ready: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, ValidationError, field_validator
@@ -9,6 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from services.runtime import admission
 from stillhouse.errors import InvalidArgument
+from stillhouse.security import Tls
 
 
 class ServiceSettings(BaseSettings):
@@ -30,6 +32,29 @@ class ServiceSettings(BaseSettings):
     share_port: bool = Field(
         default=False, description="Let other processes listen on the same port."
     )
+    tls_certificate: Path | None = Field(
+        default=None, description="PEM file of the server's certificate chain; unset: plain text."
+    )
+    tls_key: Path | None = Field(default=None, description="PEM file of the certificate's key.")
+    tls_client_ca: Path | None = Field(
+        default=None, description="PEM file of who signs callers' certificates; unset: none asked."
+    )
+    tokens: Annotated[frozenset[str], NoDecode] = Field(
+        default=frozenset(), repr=False,
+        description="Tokens of which a call must show one, with commas between; empty: none asked.",
+    )  # fmt: skip
+    tokens_file: Path | None = Field(
+        default=None, description="File of further tokens, one a line; read at the start."
+    )
+    peers_ca: Path | None = Field(
+        default=None,
+        description="PEM file of who signs the services that this one calls; unset: plain text.",
+    )
+    peers_certificate: Path | None = Field(
+        default=None, description="PEM file of the certificate shown to them."
+    )
+    peers_key: Path | None = Field(default=None, description="PEM file of its key.")
+    peers_token: str = Field(default="", repr=False, description="Token shown to them.")
     log_level: str = Field(
         default="INFO",
         pattern="^(?i:debug|info|warning|error)$",
@@ -41,6 +66,20 @@ class ServiceSettings(BaseSettings):
     @classmethod
     def _parse_admission(cls, value: object) -> object:
         return admission.parse(value) if isinstance(value, str) else value
+
+    @field_validator("tokens", mode="before")
+    @classmethod
+    def _parse_tokens(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return frozenset(filter(None, (one.strip() for one in value.split(","))))
+
+    @property
+    def peers_tls(self) -> Tls | None:
+        """How the services are recognised that this one calls; None for plain text."""
+        if self.peers_ca is None:
+            return None
+        return Tls(self.peers_ca, self.peers_certificate, self.peers_key)
 
     @classmethod
     def from_environment(cls) -> Self:

@@ -22,11 +22,12 @@ async def main(settings: TrainerSettings) -> None:
     """Serve until SIGTERM; an active run is stopped then and can be resumed."""
     if settings.threads:
         torch.set_num_threads(settings.threads)
+    tls, token = settings.peers_tls, settings.peers_token
     client = await streams.connect(settings.nats_url, "trainer")
     try:
         async with (
-            AsyncGeneratorClient(settings.generator_target) as generator,
-            AsyncFilterClient(settings.filter_target, timeout=600) as judge,
+            AsyncGeneratorClient(settings.generator_target, tls=tls, token=token) as generator,
+            AsyncFilterClient(settings.filter_target, timeout=600, tls=tls, token=token) as judge,
         ):
             js = client.jetstream()
             backends = Backends(js, Publisher(js), generator, judge)

@@ -53,25 +53,44 @@ def target(index: Path) -> Iterator[str]:
         yield service.target
 
 
+def ask(target: str, *arguments: object) -> Result:
+    return stillhouse("index", "query", "--target", target, *arguments)
+
+
 def test_count(target: str) -> None:
-    result = stillhouse("index", "count", "--target", target, "the still runs")
-    assert result.stdout == f"{occurrences('the still runs')}\n"
-    result = stillhouse("index", "count", "--target", target, "--json", "the")
-    assert json.loads(result.stdout)["count"] == occurrences("the")
+    for text in ("the still runs", "the"):
+        found = json.loads(ask(target, "--json", "count", text).stdout)
+        assert found["count"] == occurrences(text)
 
 
 def test_match(target: str) -> None:
-    arguments = ("index", "match", "--target", target, "only the still")
-    lines = stillhouse(*arguments).stdout.splitlines()
+    lines = ask(target, "match", "only the still").stdout.splitlines()
     assert [line.split() for line in lines] == [
         ["length", "count", "piece"],
         ["2", "1", "only"],
         ["2", "3", "the"],
         ["1", "3", "still"],
     ]
-    found = json.loads(stillhouse(*arguments, "--json").stdout)
-    assert (found["lengths"], found["counts"]) == ([2, 2, 1], [1, 3, 3])
-    assert found["pieces"] == ["only", "the", "still"]
+    found = json.loads(ask(target, "--json", "match", "only the still").stdout)
+    assert found[1] == {"length": 2, "count": 3, "piece": "the"}
+
+
+def test_tables_fit_the_terminal(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "the still runs hot and the hearts are kept"
+    monkeypatch.setenv("COLUMNS", "1000")
+    whole = ask(target, "attribute", text).stdout.splitlines()
+    assert max(map(len, whole)) > 60
+    assert not any("…" in line for line in whole)
+    for columns in (60, 30, 1):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        for arguments in (("attribute", text), ("score", text)):
+            lines = ask(target, *arguments).stdout.splitlines()
+            assert max(map(len, lines)) <= columns
+            assert any("…" in line for line in lines)
+    monkeypatch.setenv("COLUMNS", "60")
+    header, first, *_ = ask(target, "attribute", text).stdout.splitlines()
+    assert header.split()[:3] == ["begin", "end", "count"]
+    assert first.split()[:3] == whole[1].split()[:3]
 
 
 def test_topics_are_written_and_indexed(folder: Path, index: Path) -> None:
@@ -87,7 +106,7 @@ def test_topics_are_written_and_indexed(folder: Path, index: Path) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("index", "count", "--target", "127.0.0.1:1", "the"),
+        ("index", "query", "--target", "127.0.0.1:1", "count", "the"),
         ("index", "build", "--tokenizer", "none.json", "--out", "out", "none.jsonl"),
     ],
 )
@@ -100,7 +119,7 @@ def test_an_error_is_one_line_and_exit_code_2(arguments: tuple[str, ...]) -> Non
 
 
 def test_an_index_that_is_not_there(target: str) -> None:
-    result = stillhouse("index", "count", "--target", target, "--index", "x", "the")
+    result = ask(target, "--index", "x", "count", "the")
     assert result.stderr == "error: no index 'x'; this server holds: words\n"
 
 
@@ -131,9 +150,9 @@ def test_exit_codes(raised: BaseException, code: int, monkeypatch: pytest.Monkey
     ],
 )
 def test_query_prints_tables_and_json(target: str, arguments: tuple[str, ...], said: str) -> None:
-    result = stillhouse("index", "query", "--target", target, *arguments)
+    result = ask(target, *arguments)
     assert (result.exit_code, said in result.stdout) == (0, True), result.output
-    json.loads(stillhouse("index", "query", "--target", target, "--json", *arguments).stdout)
+    json.loads(ask(target, "--json", *arguments).stdout)
 
 
 def test_ids_of_documents_are_kept(tmp_path: Path) -> None:

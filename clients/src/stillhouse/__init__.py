@@ -19,12 +19,14 @@ if TYPE_CHECKING:
         NotFound,
         ResourceExhausted,
         StillhouseError,
+        Unauthenticated,
         Unavailable,
     )
     from stillhouse.filter.client import AsyncFilterClient, FilterClient
     from stillhouse.generator.client import AsyncGeneratorClient, GeneratorClient
     from stillhouse.index.client import AsyncIndexClient, IndexClient
     from stillhouse.recipe import Recipe
+    from stillhouse.security import Tls
     from stillhouse.trainer.client import AsyncTrainerClient, TrainerClient
 
 __all__ = [
@@ -44,9 +46,14 @@ __all__ = [
     "Recipe",
     "ResourceExhausted",
     "StillhouseError",
+    "Tls",
     "TrainerClient",
+    "Unauthenticated",
     "Unavailable",
 ]
+
+
+_ELSEWHERE = {"Recipe": "stillhouse.recipe", "Tls": "stillhouse.security"}
 
 
 def __getattr__(name: str) -> Any:
@@ -59,8 +66,8 @@ def __getattr__(name: str) -> Any:
 
 def _home(name: str) -> str:
     """The module that defines an exported name."""
-    if name == "Recipe":
-        return "stillhouse.recipe"
+    if name in _ELSEWHERE:
+        return _ELSEWHERE[name]
     if name.endswith("Client"):
         service = name.removeprefix("Async").removesuffix("Client").lower()
         return f"stillhouse.{service}.client"

@@ -3,6 +3,7 @@
     StillhouseError
     ├── InvalidArgument      a field of the input is wrong; names field and remedy
     ├── NotFound             the thing that was named does not exist
+    ├── Unauthenticated      the service asks for a token, and this is none of its
     ├── FailedPrecondition   the thing exists but is in no state to serve
     ├── ResourceExhausted    at a limit; says when to come back
     ├── Unavailable          loading, draining or unreachable; a retry may succeed
@@ -37,6 +38,10 @@ class InvalidArgument(StillhouseError):
 
 class NotFound(StillhouseError):
     """The thing that was named does not exist."""
+
+
+class Unauthenticated(StillhouseError):
+    """The service asks for a token, and the call has none or another."""
 
 
 class FailedPrecondition(StillhouseError):

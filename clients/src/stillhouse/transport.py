@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from stillhouse import errors
+from stillhouse.security import Tls, bearer
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
 _Q = TypeVar("_Q")
 _A = TypeVar("_A")
 _Detail = TypeVar("_Detail", error_details_pb2.BadRequest, error_details_pb2.RetryInfo)
+
+_T_co = TypeVar("_T_co", covariant=True)
+
+
+class _Answers(Protocol[_T_co]):
+    def __iter__(self) -> Iterator[_T_co]: ...
+    def cancel(self) -> object: ...
+
+
+class _AsyncAnswers(Protocol[_T_co]):
+    def __aiter__(self) -> AsyncIterator[_T_co]: ...
+    def cancel(self) -> object: ...
+
 
 _SERVICE_CONFIG = {
     "loadBalancingConfig": [{"round_robin": {}}],
@@ -52,14 +66,19 @@ _OPTIONS = (
 )
 
 
-def open_channel(target: str) -> grpc.Channel:
+def open_channel(target: str, tls: Tls | None = None) -> grpc.Channel:
     """A channel to `target` (HOST:PORT, or any gRPC target such as dns:///HOST:PORT)."""
-    return grpc.insecure_channel(_checked(target), options=_OPTIONS)
+    if tls is None:
+        return grpc.insecure_channel(_checked(target), _OPTIONS)
+    return grpc.secure_channel(_checked(target), tls.credentials(), (*_OPTIONS, *tls.options))
 
 
-def open_async_channel(target: str) -> grpc.aio.Channel:
+def open_async_channel(target: str, tls: Tls | None = None) -> grpc.aio.Channel:
     """`open_channel` for asyncio; belongs to the running loop."""
-    return grpc.aio.insecure_channel(_checked(target), options=_OPTIONS)
+    if tls is None:
+        return grpc.aio.insecure_channel(_checked(target), _OPTIONS)
+    options = (*_OPTIONS, *tls.options)
+    return grpc.aio.secure_channel(_checked(target), tls.credentials(), options)
 
 
 def _checked(target: str) -> str:
@@ -69,10 +88,15 @@ def _checked(target: str) -> str:
 
 
 class Client:
-    """Owns a channel; a call ends after `timeout` seconds unless it names its own."""
+    """Owns a channel; a call ends after `timeout` seconds unless it names its own.
 
-    def __init__(self, target: str, timeout: float) -> None:
-        self._channel = open_channel(target)
+    The channel is in plain text without `tls`; `token` goes with every call, and is
+    refused where it could be read on the way.
+    """
+
+    def __init__(self, target: str, timeout: float, tls: Tls | None, token: str) -> None:
+        self._metadata = bearer(target, tls, token)
+        self._channel = open_channel(target, tls)
         self._timeout = timeout
 
     def _call(
@@ -82,15 +106,13 @@ class Client:
         timeout: float | None,
     ) -> _A:
         with translated():
-            return method(request, timeout=self._within(timeout))
+            return method(request, timeout=self._within(timeout), metadata=self._metadata)
 
     def _stream(
-        self,
-        method: grpc.UnaryStreamMultiCallable[_Q, _A],
-        request: _Q,
-        timeout: float | None,
+        self, method: Callable[..., _Answers[_A]], asked: Any, timeout: float | None
     ) -> Iterator[_A]:
-        call = method(request, timeout=timeout)
+        """The answers to a request, or to an iterator of requests."""
+        call = method(asked, timeout=timeout, metadata=self._metadata)
         try:
             with translated():
                 yield from call
@@ -114,8 +136,9 @@ class Client:
 class AsyncClient:
     """`Client` for asyncio; make it inside the loop that uses it."""
 
-    def __init__(self, target: str, timeout: float) -> None:
-        self._channel = open_async_channel(target)
+    def __init__(self, target: str, timeout: float, tls: Tls | None, token: str) -> None:
+        self._metadata = bearer(target, tls, token)
+        self._channel = open_async_channel(target, tls)
         self._timeout = timeout
 
     async def _call(
@@ -125,15 +148,13 @@ class AsyncClient:
         timeout: float | None,
     ) -> _A:
         with translated():
-            return await method(request, timeout=self._within(timeout))
+            return await method(request, timeout=self._within(timeout), metadata=self._metadata)
 
     async def _stream(
-        self,
-        method: grpc.aio.UnaryStreamMultiCallable[_Q, _A],
-        request: _Q,
-        timeout: float | None,
+        self, method: Callable[..., _AsyncAnswers[_A]], asked: Any, timeout: float | None
     ) -> AsyncIterator[_A]:
-        call = method(request, timeout=timeout)
+        """As `Client._stream`."""
+        call = method(asked, timeout=timeout, metadata=self._metadata)
         try:
             with translated():
                 async for response in call:
@@ -184,6 +205,7 @@ _RESET = "CANCELLED"
 
 _KINDS: dict[grpc.StatusCode, type[errors.StillhouseError]] = {
     grpc.StatusCode.NOT_FOUND: errors.NotFound,
+    grpc.StatusCode.UNAUTHENTICATED: errors.Unauthenticated,
     grpc.StatusCode.FAILED_PRECONDITION: errors.FailedPrecondition,
     grpc.StatusCode.UNAVAILABLE: errors.Unavailable,
     grpc.StatusCode.DEADLINE_EXCEEDED: errors.DeadlineExceeded,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,15 +10,7 @@ import click
 from stillhouse.cli.query import query
 from stillhouse.corpus import load
 from stillhouse.errors import FailedPrecondition, InvalidArgument
-from stillhouse.index.client import IndexClient
-from stillhouse.index.types import MatchStatistics
 from stillhouse.recipe import Corpus
-
-_TARGET = click.option(
-    "--target", metavar="HOST:PORT", required=True, help="Where the index service listens."
-)
-_INDEX = click.option("--index", "name", default="", help="The index; needed if it holds several.")
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 @click.group()
@@ -83,48 +74,3 @@ def _texts(
         for document in documents:
             ids.append(document.id)
             yield document.text
-
-
-@index.command()
-@_TARGET
-@_INDEX
-@_JSON
-@click.argument("text")
-def count(target: str, name: str, as_json: bool, text: str) -> None:
-    """Print how often TEXT occurs."""
-    with IndexClient(target) as client:
-        result = client.count(text, name)
-    if as_json:
-        click.echo(json.dumps({"count": result.count, "tokens": result.tokens}))
-    else:
-        click.echo(result.count)
-
-
-@index.command()
-@_TARGET
-@_INDEX
-@_JSON
-@click.argument("text")
-def match(target: str, name: str, as_json: bool, text: str) -> None:
-    """Print the longest match from each token of TEXT, and how often it occurs."""
-    with IndexClient(target) as client:
-        found = client.match_lengths(text, name)
-        pieces = client.tokenize(text, name).pieces
-    click.echo(_as_json(found, pieces) if as_json else _as_table(found, pieces))
-
-
-def _as_json(found: MatchStatistics, pieces: tuple[str, ...]) -> str:
-    return json.dumps(
-        {
-            "tokens": found.tokens.tolist(),
-            "pieces": pieces,
-            "lengths": found.lengths.tolist(),
-            "counts": found.counts.tolist(),
-        }
-    )
-
-
-def _as_table(found: MatchStatistics, pieces: tuple[str, ...]) -> str:
-    rows = zip(found.lengths.tolist(), found.counts.tolist(), pieces, strict=True)
-    lines = [f"{length:6d}  {count:12d}  {piece}" for length, count, piece in rows]
-    return "\n".join([f"{'length':>6}  {'count':>12}  piece", *lines])

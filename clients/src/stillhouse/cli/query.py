@@ -11,9 +11,11 @@ from typing import Any
 import click
 import numpy as np
 
+from stillhouse.cli.table import rows
 from stillhouse.errors import InvalidArgument
 from stillhouse.index.client import IndexClient
 from stillhouse.index.types import Document
+from stillhouse.security import Tls
 
 
 @click.group()
@@ -22,10 +24,28 @@ from stillhouse.index.types import Document
 )
 @click.option("--index", "name", default="", help="The index; needed if it holds several.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--tls", is_flag=True, help="Encrypt; the server shows a public certificate.")
+@click.option("--ca", metavar="FILE", help="Encrypt; FILE is who signed the certificate.")
+@click.option("--certificate", metavar="FILE", help="What you show, if the server asks for it.")
+@click.option("--key", metavar="FILE", help="The key of --certificate.")
+@click.option("--token", envvar="STILLHOUSE_TOKEN", default="", show_envvar=True, help="What you "
+              "show, if the server asks for one.")  # fmt: skip
 @click.pass_context
-def query(context: click.Context, target: str, name: str, as_json: bool) -> None:
+def query(
+    context: click.Context,
+    target: str,
+    name: str,
+    as_json: bool,
+    tls: bool,
+    ca: str | None,
+    certificate: str | None,
+    key: str | None,
+    token: str,
+) -> None:
     """Ask an index server."""
-    context.obj = (context.with_resource(IndexClient(target)), name, as_json)
+    secured = Tls(ca, certificate, key) if tls or ca or certificate or key else None
+    client = IndexClient(target, tls=secured, token=token)
+    context.obj = (context.with_resource(client), name, as_json)
 
 
 def _command(name: str, *options: Callable[[Any], Any]) -> Callable[[Callable[..., Any]], Any]:
@@ -81,6 +101,15 @@ def _ntd(client: IndexClient, index: str, text: str, top: int, infgram: bool) ->
 def _score(client: IndexClient, index: str, text: str) -> Any:
     """Infinity-gram probability of every token of TEXT."""
     return client.score(text, index)
+
+
+@_command("match", _TEXT)
+def _match(client: IndexClient, index: str, text: str) -> Any:
+    """The longest match from each token of TEXT, and how often it occurs."""
+    found = client.match_lengths(text, index)
+    pieces = client.tokenize(text, index).pieces
+    columns = zip(found.lengths.tolist(), found.counts.tolist(), pieces, strict=True)
+    return [{"length": length, "count": count, "piece": piece} for length, count, piece in columns]
 
 
 @_command("cnf", click.option("--near", type=int, help="Furthest distance in tokens."), _TEXT)
@@ -151,7 +180,7 @@ def _print(answer: Any, as_json: bool) -> None:
         for one in answer:
             click.echo(f"{one.id or one.document}: {one.before} [{one.match}] {one.after}")
     elif answer is not None:
-        for row in _rows(plain):
+        for row in rows(plain):
             click.echo(row)
 
 
@@ -162,26 +191,8 @@ def _plain(value: Any) -> Any:
         return {name: _plain(getattr(value, name)) for name in names}
     if isinstance(value, np.ndarray):
         return _plain(value.tolist())
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
     return None if isinstance(value, float) and math.isnan(value) else value
-
-
-def _rows(plain: Any) -> list[str]:
-    """`name  value` lines of one answer, or a table of many."""
-    if isinstance(plain, dict):
-        width = max(map(len, plain))
-        return [f"{name:<{width}}  {_cell(value)}" for name, value in plain.items()]
-    if not plain:
-        return []
-    header = list(plain[0])
-    cells = [header, *([_cell(one[name]) for name in header] for one in plain)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in cells
-    ]
-
-
-def _cell(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -12,6 +12,7 @@ from stillhouse.filter import convert
 from stillhouse.filter.types import Candidate, Cascade, Document, Evaluation
 from stillhouse.filter.v1 import filter_pb2 as pb
 from stillhouse.filter.v1.filter_pb2_grpc import FilterServiceStub
+from stillhouse.security import Tls
 from stillhouse.transport import AsyncClient, Client
 
 _TIMEOUT = 600.0  # the critic behind the filter may run on a CPU
@@ -20,8 +21,15 @@ _TIMEOUT = 600.0  # the critic behind the filter may run on a CPU
 class FilterClient(Client):
     """Asks a filter; a call takes `timeout` seconds at most."""
 
-    def __init__(self, target: str, timeout: float = _TIMEOUT) -> None:
-        super().__init__(target, timeout)
+    def __init__(
+        self,
+        target: str,
+        timeout: float = _TIMEOUT,
+        *,
+        tls: Tls | None = None,
+        token: str = "",
+    ) -> None:
+        super().__init__(target, timeout, tls, token)
         self._stub = FilterServiceStub(self._channel)
 
     def evaluate(
@@ -40,8 +48,15 @@ class FilterClient(Client):
 class AsyncFilterClient(AsyncClient):
     """`FilterClient` for asyncio."""
 
-    def __init__(self, target: str, timeout: float = _TIMEOUT) -> None:
-        super().__init__(target, timeout)
+    def __init__(
+        self,
+        target: str,
+        timeout: float = _TIMEOUT,
+        *,
+        tls: Tls | None = None,
+        token: str = "",
+    ) -> None:
+        super().__init__(target, timeout, tls, token)
         self._stub = FilterServiceStub(self._channel)
 
     async def evaluate(

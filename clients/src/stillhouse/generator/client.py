@@ -22,6 +22,7 @@ from stillhouse.generator.types import (
 )
 from stillhouse.generator.v1 import generator_pb2 as pb
 from stillhouse.generator.v1.generator_pb2_grpc import GeneratorServiceStub
+from stillhouse.security import Tls
 from stillhouse.transport import AsyncClient, Client
 
 _TIMEOUT = 600.0  # on a CPU a batch takes minutes
@@ -33,8 +34,15 @@ Samples = tuple[str, tuple[Sample, ...]]
 class GeneratorClient(Client):
     """Asks a generator; a call takes `timeout` seconds at most."""
 
-    def __init__(self, target: str, timeout: float = _TIMEOUT) -> None:
-        super().__init__(target, timeout)
+    def __init__(
+        self,
+        target: str,
+        timeout: float = _TIMEOUT,
+        *,
+        tls: Tls | None = None,
+        token: str = "",
+    ) -> None:
+        super().__init__(target, timeout, tls, token)
         self._stub = GeneratorServiceStub(self._channel)
 
     def describe(self, *, timeout: float | None = None) -> ModelDescription:
@@ -78,8 +86,15 @@ class GeneratorClient(Client):
 class AsyncGeneratorClient(AsyncClient):
     """`GeneratorClient` for asyncio."""
 
-    def __init__(self, target: str, timeout: float = _TIMEOUT) -> None:
-        super().__init__(target, timeout)
+    def __init__(
+        self,
+        target: str,
+        timeout: float = _TIMEOUT,
+        *,
+        tls: Tls | None = None,
+        token: str = "",
+    ) -> None:
+        super().__init__(target, timeout, tls, token)
         self._stub = GeneratorServiceStub(self._channel)
 
     async def describe(self, *, timeout: float | None = None) -> ModelDescription:

@@ -36,7 +36,8 @@ from stillhouse.index.types import (
 )
 from stillhouse.index.v1 import index_pb2 as pb
 from stillhouse.index.v1.index_pb2_grpc import IndexServiceStub
-from stillhouse.transport import AsyncClient, Client, translated
+from stillhouse.security import Tls
+from stillhouse.transport import AsyncClient, Client
 
 _R = TypeVar("_R")
 _TIMEOUT = 60.0
@@ -45,8 +46,15 @@ _TIMEOUT = 60.0
 class IndexClient(Client):
     """Asks an index service; a call takes `timeout` seconds at most."""
 
-    def __init__(self, target: str, timeout: float = _TIMEOUT) -> None:
-        super().__init__(target, timeout)
+    def __init__(
+        self,
+        target: str,
+        timeout: float = _TIMEOUT,
+        *,
+        tls: Tls | None = None,
+        token: str = "",
+    ) -> None:
+        super().__init__(target, timeout, tls, token)
         self._stub = IndexServiceStub(self._channel)
 
     def _ask(self, call: Call[_R], timeout: float | None) -> _R:
@@ -398,13 +406,8 @@ class IndexClient(Client):
         requests = (
             pb.ScoreTextRequest(index=index, query=convert.query_to_proto(one)) for one in queries
         )
-        call = self._stub.ScoreText(requests, timeout=timeout)
-        try:
-            with translated():
-                for message in call:
-                    yield answers.scores_from_proto(message.scores)
-        finally:
-            call.cancel()
+        for message in self._stream(self._stub.ScoreText, requests, timeout):
+            yield answers.scores_from_proto(message.scores)
 
     def decode(
         self,
@@ -416,20 +419,23 @@ class IndexClient(Client):
         timeout: float | None = None,
     ) -> Iterator[Distribution]:
         """What follows a context that grows by each of `appended`, read one ahead at most."""
-        call = self._stub.DecodeSession(calls.decode(appended, index, top, pieces), timeout=timeout)
-        try:
-            with translated():
-                for message in call:
-                    yield answers.distribution_from_proto(message.result)
-        finally:
-            call.cancel()
+        requests = calls.decode(appended, index, top, pieces)
+        for message in self._stream(self._stub.DecodeSession, requests, timeout):
+            yield answers.distribution_from_proto(message.result)
 
 
 class AsyncIndexClient(AsyncClient):
     """`IndexClient` for asyncio."""
 
-    def __init__(self, target: str, timeout: float = _TIMEOUT) -> None:
-        super().__init__(target, timeout)
+    def __init__(
+        self,
+        target: str,
+        timeout: float = _TIMEOUT,
+        *,
+        tls: Tls | None = None,
+        token: str = "",
+    ) -> None:
+        super().__init__(target, timeout, tls, token)
         self._stub = IndexServiceStub(self._channel)
 
     async def _ask(self, call: Call[_R], timeout: float | None) -> _R:
@@ -791,13 +797,8 @@ class AsyncIndexClient(AsyncClient):
             async for one in queries:
                 yield pb.ScoreTextRequest(index=index, query=convert.query_to_proto(one))
 
-        call = self._stub.ScoreText(requests(), timeout=timeout)
-        try:
-            with translated():
-                async for message in call:
-                    yield answers.scores_from_proto(message.scores)
-        finally:
-            call.cancel()
+        async for message in self._stream(self._stub.ScoreText, requests(), timeout):
+            yield answers.scores_from_proto(message.scores)
 
     async def decode(
         self,
@@ -816,10 +817,5 @@ class AsyncIndexClient(AsyncClient):
                 yield calls.decode_step(one, name, top, pieces)
                 name = ""
 
-        call = self._stub.DecodeSession(requests(), timeout=timeout)
-        try:
-            with translated():
-                async for message in call:
-                    yield answers.distribution_from_proto(message.result)
-        finally:
-            call.cancel()
+        async for message in self._stream(self._stub.DecodeSession, requests(), timeout):
+            yield answers.distribution_from_proto(message.result)

@@ -16,6 +16,7 @@ Query: TypeAlias = str | Sequence[int] | NDArray[np.integer[Any]]
 """An n-gram or longer text: as text, or as token ids in [0, 2**32)."""
 
 _MAX_ID = 2**32 - 1
+_FEW = 32
 
 
 def query_to_proto(query: Query, field: str = "query") -> index_pb2.Query:
@@ -59,7 +60,9 @@ def ids_to_proto(ids: NDArray[np.integer[Any]]) -> index_pb2.TokenIds:
 
 def ids_from_proto(message: index_pb2.TokenIds) -> NDArray[np.uint32]:
     """Token ids (n,)."""
-    return np.array(message.ids, np.uint32)  # copies without a step per id
+    ids = message.ids
+    # A container is copied without a step per id, but a short list is looked at sooner.
+    return np.array(ids[:] if len(ids) < _FEW else ids, np.uint32)
 
 
 def info_to_proto(info: IndexInfo) -> index_pb2.IndexInfo:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 from stillhouse.recipe import Recipe
+from stillhouse.security import Tls
 from stillhouse.trainer import convert
 from stillhouse.trainer.types import JudgedCandidate, Run
 from stillhouse.trainer.v1 import trainer_pb2 as pb
@@ -23,8 +24,15 @@ _PAGE = 500
 class TrainerClient(Client):
     """Asks a trainer; a call takes `timeout` seconds at most, a watch as long as the run."""
 
-    def __init__(self, target: str, timeout: float = _TIMEOUT) -> None:
-        super().__init__(target, timeout)
+    def __init__(
+        self,
+        target: str,
+        timeout: float = _TIMEOUT,
+        *,
+        tls: Tls | None = None,
+        token: str = "",
+    ) -> None:
+        super().__init__(target, timeout, tls, token)
         self._stub = TrainerServiceStub(self._channel)
 
     def create_run(
@@ -88,8 +96,15 @@ class TrainerClient(Client):
 class AsyncTrainerClient(AsyncClient):
     """`TrainerClient` for asyncio."""
 
-    def __init__(self, target: str, timeout: float = _TIMEOUT) -> None:
-        super().__init__(target, timeout)
+    def __init__(
+        self,
+        target: str,
+        timeout: float = _TIMEOUT,
+        *,
+        tls: Tls | None = None,
+        token: str = "",
+    ) -> None:
+        super().__init__(target, timeout, tls, token)
         self._stub = TrainerServiceStub(self._channel)
 
     async def create_run(

@@ -5,6 +5,7 @@ The filter service judges candidates by a cascade of layers, cheap first.
 
 Every rpc may also answer UNAVAILABLE (the index or the critic is away, or
 the server is draining) and DEADLINE_EXCEEDED.
+UNAUTHENTICATED: the server asks for a token, and the call shows none of its.
 """
 
 from collections import abc as _abc

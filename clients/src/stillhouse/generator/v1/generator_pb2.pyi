@@ -7,6 +7,7 @@ critic (only answers Score).
 
 Every rpc may also answer UNAVAILABLE while a model is loading or the
 server is draining and DEADLINE_EXCEEDED when the caller's deadline passes.
+UNAUTHENTICATED: the server asks for a token, and the call shows none of its.
 """
 
 from collections import abc as _abc

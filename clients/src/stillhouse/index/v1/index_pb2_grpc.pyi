@@ -5,8 +5,9 @@ The index service answers n-gram queries over suffix-array indexes.
 
 Every rpc may also answer UNAVAILABLE while the server or the index is
 loading or draining, DEADLINE_EXCEEDED when the caller's deadline passes,
-and RESOURCE_EXHAUSTED + RetryInfo when as many calls of the same method
-are under way as the server admits.
+RESOURCE_EXHAUSTED + RetryInfo when as many calls of the same method are
+under way as the server admits, and UNAUTHENTICATED when the server asks for
+a token and the call shows none of its.
 
 What all queries share:
 - A query is given by token ids or as text, which the index's own tokenizer

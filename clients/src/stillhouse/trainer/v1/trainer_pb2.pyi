@@ -6,6 +6,7 @@ buffer from verdicts, trains students and evaluates them.
 
 Every rpc may also answer UNAVAILABLE while the server is starting or
 draining and DEADLINE_EXCEEDED when the caller's deadline passes.
+UNAUTHENTICATED: the server asks for a token, and the call shows none of its.
 """
 
 from collections import abc as _abc

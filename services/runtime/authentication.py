@@ -1,0 +1,59 @@
+"""Calls that must show a token. Health checks never have to."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any, TypeAlias
+
+import grpc
+
+from services.runtime.errors import abort
+from stillhouse.errors import Unauthenticated
+
+_HEALTH = "/grpc.health."
+_SCHEME = "bearer "
+
+_Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+
+
+class TokenInterceptor(grpc.aio.ServerInterceptor):
+    """Answers UNAUTHENTICATED to calls without one of `tokens` as `authorization: Bearer`."""
+
+    def __init__(self, tokens: Collection[str]) -> None:
+        self._digests = [_digest(token) for token in tokens]
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[_Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> _Handler | None:
+        """The method's own handler, or one that refuses."""
+        exempt = handler_call_details.method.startswith(_HEALTH)
+        if exempt or self._known(handler_call_details.invocation_metadata or ()):
+            return await continuation(handler_call_details)
+        return _REFUSING
+
+    def _known(self, metadata: Any) -> bool:
+        for key, value in metadata:
+            if key == "authorization" and value[: len(_SCHEME)].lower() == _SCHEME:
+                shown = _digest(value[len(_SCHEME) :])
+                same = [hmac.compare_digest(shown, one) for one in self._digests]
+                return any(same)
+        return False
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+async def _refuse(_requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+    await abort(
+        context,
+        Unauthenticated("the call shows no token of this server's; give the client one"),
+    )
+
+
+# Reads no request, so it does for calls of every kind.
+_REFUSING: _Handler = grpc.stream_stream_rpc_method_handler(_refuse)
