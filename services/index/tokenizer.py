@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from stillhouse.errors import FailedPrecondition, InvalidArgument
-from stillhouse.index.types import Tokenization
+from stillhouse.index.types import Detokenization, Tokenization
 
 FILE_NAME = "tokenizer.json"
 
@@ -82,6 +82,14 @@ class IndexTokenizer:
         """Each part (n,) as text."""
         lists = [part.tolist() for part in parts]
         return self._tokenizer.decode_batch(lists, skip_special_tokens=False)
+
+    def detokenize(self, sequences: Sequence[NDArray[np.uint32]]) -> list[Detokenization]:
+        """Each sequence (n,) as text, and its pieces."""
+        texts = self.decode(sequences)
+        return [
+            Detokenization(text, tuple(self.pieces(ids)))
+            for text, ids in zip(texts, sequences, strict=True)
+        ]
 
     @cached_property
     def word_starts(self) -> NDArray[np.uint32]:
