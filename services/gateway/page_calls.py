@@ -12,11 +12,11 @@ from services.gateway.page_views import PER_PAGE, Following, Hit, Pager, Token, 
 from services.gateway.tokens import Tokens
 from stillhouse.errors import FailedPrecondition, InvalidArgument
 from stillhouse.index.client import AsyncIndexClient
-from stillhouse.index.types import Document
+from stillhouse.index.types import Document, IndexInfo
 from stillhouse.work_time import work_time
 
 _TOP = 8
-_CONTEXT = 60  # tokens shown on each side of a hit
+_CONTEXT = 45  # tokens shown on each side of a hit
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class Lookup:
     next: Following | None = None
     infinite: Following | None = None
     ids: str = ""
+    suffix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,17 @@ class PageCalls:
             next=page_views.following(coming[0], query.plain, _TOP) if coming else None,
             infinite=page_views.following(coming[1], query.plain, _TOP) if coming else None,
             ids=page_views.join(query.plain) if ids is not None else "",
+            suffix=page_views.join(query.plain[len(query.plain) - suffix :]),
         )
+
+    async def phrases(self, info: IndexInfo) -> list[str]:
+        """Phrases to begin with, from different places of the corpus, always the same ones."""
+        if not info.tokenizer_sha256 or not info.tokens:
+            return []
+        places = [info.tokens * part // 16 for part in range(1, 16, 2)]
+        found = await self._client.doc_by_position_batch(places, info.name, context=24)
+        texts = [page_views.phrase(one.after) for one in found]
+        return [*dict.fromkeys(filter(None, texts))][:4]
 
     async def documents(self, index: str, ids: list[int], page: int) -> Lookup:
         """A page of the documents of an n-gram, and nothing more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from urllib.parse import parse_qs, urlencode
 
 from fastapi import APIRouter, Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from services.gateway import page_views
@@ -43,6 +45,11 @@ def _milliseconds(value: float) -> str:
     return f"{value:.2f}" if value < 10 else f"{value:.0f}"
 
 
+def _breakable(name: str) -> Markup:
+    """A long name that may be broken behind its dots and underscores."""
+    return Markup("<wbr>").join(re.split(r"(?<=[.:/_])", name))
+
+
 _templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=select_autoescape(default=True),
@@ -50,7 +57,7 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_templates.filters |= {"grouped": _grouped, "milliseconds": _milliseconds}
+_templates.filters |= {"grouped": _grouped, "milliseconds": _milliseconds, "breakable": _breakable}
 
 
 def _address(path: str, **query: object) -> str:
@@ -69,12 +76,12 @@ async def look_up(request: Request) -> Response:
     if "text/html" not in request.headers.get("accept", ""):
         return JSONResponse([one.name for one in await client.list_indexes()])
 
-    async def fill(index: str) -> dict[str, Any]:
+    async def fill(info: IndexInfo | None, index: str) -> dict[str, Any]:
         text, ids = request.query_params.get("q", ""), _ids(request)
-        if not text.strip() and ids is None:
-            return {}
         calls = PageCalls(client)
-        return {"lookup": await calls.look_up(index, text, ids, _page(request))}
+        if text.strip() or ids is not None:
+            return {"lookup": await calls.look_up(index, text, ids, _page(request))}
+        return {"phrases": await calls.phrases(info) if info and info.ready else []}
 
     return await _shown(request, "look_up.html", fill, {"q": request.query_params.get("q", "")})
 
@@ -84,7 +91,7 @@ async def documents(request: Request) -> Response:
     """The documents of an n-gram by its ids."""
     client: AsyncIndexClient = request.app.state.index
 
-    async def fill(index: str) -> dict[str, Any]:
+    async def fill(_info: IndexInfo | None, index: str) -> dict[str, Any]:
         ids = _ids(request)
         if ids is None:
             raise InvalidArgument("ids", "are missing; give token ids with commas between")
@@ -97,7 +104,7 @@ async def documents(request: Request) -> Response:
 async def trace_form(request: Request) -> Response:
     """Where a text can be pasted in."""
 
-    async def fill(_index: str) -> dict[str, Any]:
+    async def fill(_info: IndexInfo | None, _index: str) -> dict[str, Any]:
         return {}
 
     return await _shown(request, "trace.html", fill, _trace_form({}))
@@ -115,7 +122,7 @@ async def trace(request: Request) -> Response:
     form = {name: values[0] for name, values in fields.items()}
     shown = _trace_form(form)
 
-    async def fill(index: str) -> dict[str, Any]:
+    async def fill(_info: IndexInfo | None, index: str) -> dict[str, Any]:
         if not shown["text"].strip():
             raise InvalidArgument("text", "is empty; paste a text")
         calls = PageCalls(client)
@@ -130,7 +137,7 @@ async def trace(request: Request) -> Response:
 async def _shown(
     request: Request,
     template: str,
-    fill: Callable[[str], Awaitable[dict[str, Any]]],
+    fill: Callable[[IndexInfo | None, str], Awaitable[dict[str, Any]]],
     fields: dict[str, Any],
     index: str | None = None,
 ) -> Response:
@@ -138,14 +145,14 @@ async def _shown(
     name = request.query_params.get("index", "") if index is None else index
     view: dict[str, Any] = {
         "lookup": None, "trace": None, "error": None, "indexes": [], "index": name, "info": None,
-        **fields,
+        "phrases": [], **fields,
     }  # fmt: skip
     status, headers = 200, dict(_HEADERS)
     try:
         view["indexes"] = await request.app.state.index.list_indexes()
         view["info"] = _chosen(view["indexes"], name)
         view["index"] = view["info"].name if view["info"] else name
-        view |= await fill(view["index"])
+        view |= await fill(view["info"], view["index"])
     except StillhouseError as error:
         status, _ = status_of(error)
         headers |= headers_of(error)

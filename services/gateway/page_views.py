@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -9,6 +10,7 @@ from services.gateway.marking import Run
 from stillhouse.index.types import Distribution, Document, Span
 
 PER_PAGE = 10
+_BLANK_LINES = re.compile(r"\n\s*\n")
 _SPACES = {"\u0120": "\u2423", "\u2581": "\u2423", " ": "\u2423"}
 _BREAKS = {"\u010a": "\u21b5", "\n": "\u21b5", "\u0109": "\u21e5", "\t": "\u21e5"}
 
@@ -173,7 +175,12 @@ def following(found: Distribution, query: Sequence[int], top: int) -> Following:
 
 def hit(document: Document, runs: Sequence[Run], texts: Sequence[str]) -> Hit:
     """A document's stretch."""
-    parts = [(text, run.clause) for run, text in zip(runs, texts, strict=True)]
+    parts: list[tuple[str, int | None]] = []
+    for run, text in zip(runs, texts, strict=True):
+        space, rest = _apart(_BLANK_LINES.sub("\n", text))
+        if run.clause is not None and space:
+            parts.append((space, None))
+        parts.append((rest, run.clause) if run.clause is not None else (space + rest, None))
     return Hit(
         document.document, document.id, document.begin,
         document.begin + len(document.tokens), document.length, parts,
@@ -187,6 +194,7 @@ def trace(text: str, spans: Sequence[Span], ids: Sequence[int], shift: int = 0) 
     for number, span in enumerate(order, 1):
         begin = max(0, span.begin_character - shift)
         end = max(begin, min(len(text), span.end_character - shift))
+        begin += len(_apart(text[begin:end])[0])
         size = span.end - span.begin
         stretch = Stretch(
             number,
@@ -219,8 +227,22 @@ def _parts(
     return parts
 
 
+def _apart(text: str) -> tuple[str, str]:
+    """The space before a text, which many tokens begin with, and the text."""
+    rest = text.lstrip()
+    return text[: len(text) - len(rest)], rest
+
+
 def _level(tokens: int) -> int:
     return 1 if tokens < 8 else 2 if tokens < 16 else 3
+
+
+def phrase(text: str) -> str:
+    """The three words in a row with most letters inside a stretch of text, or ""."""
+    words = text.split()[1:-1]  # the outer ones may be cut
+    rows = [words[at : at + 3] for at in range(len(words) - 2)]
+    plain = [" ".join(row) for row in rows if all(one.isalpha() for one in row)]
+    return max(plain, key=len, default="")
 
 
 def join(ids: Sequence[int]) -> str:
