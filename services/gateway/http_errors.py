@@ -64,7 +64,9 @@ def problem_of_validation(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "value_error": str(first.get("ctx", {}).get("error", "")),
     }.get(kind) or f"{first['msg'][:1].lower()}{first['msg'][1:]}"
     if not parts:
-        return problem("INVALID_ARGUMENT", "the body is missing; send a JSON object")
+        return problem(
+            "INVALID_ARGUMENT", "the body must be a JSON object of this request's fields"
+        )
     return problem("INVALID_ARGUMENT", message, _path(parts))
 
 

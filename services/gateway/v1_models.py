@@ -5,25 +5,30 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from stillhouse.index import types
 
 _MAX_ID = 2**32 - 1
 
 
+def _unicode(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("holds half a surrogate pair; send Unicode text") from None
+    return text
+
+
 def _check_query(value: object) -> object:
-    ids = isinstance(value, list) and all(type(one) is int and 0 <= one <= _MAX_ID for one in value)
-    if not ids and not isinstance(value, str):
-        raise ValueError(f"must be text or a flat list of token ids from 0 to {_MAX_ID}")
     if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise ValueError("holds half a surrogate pair; send Unicode text") from None
-    return value
+        return _unicode(value)
+    if isinstance(value, list) and all(type(one) is int and 0 <= one <= _MAX_ID for one in value):
+        return value
+    raise ValueError(f"must be text or a flat list of token ids from 0 to {_MAX_ID}")
 
 
+Text = Annotated[str, AfterValidator(_unicode)]
 Query: TypeAlias = Annotated[
     Any,
     BeforeValidator(_check_query),
@@ -52,7 +57,7 @@ class Asked(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    index: str = Field(default="", description="The index to ask; empty means the only one.")
+    index: Text = Field(default="", description="The index to ask; empty means the only one.")
 
 
 class OneQuery(Asked):
@@ -203,20 +208,20 @@ class HitsQuery(Asked, _Near):
     query: Query = Field(default=None, validate_default=False)
     cnf: Cnf | None = None
     page_size: Annotated[int, Field(strict=True, ge=1, le=_MAX_ID)] = 100
-    page_token: str = Field(default="", description="Where the page before ended; empty begins.")
+    page_token: Text = Field(default="", description="Where the page before ended; empty begins.")
     context: Number | None = _CONTEXT
 
 
 class TextQuery(Asked):
     """A text."""
 
-    text: str
+    text: Text
 
 
 class TextQueries(Asked):
     """Texts."""
 
-    texts: list[str]
+    texts: list[Text]
 
 
 class IdsQuery(Asked):
