@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,8 @@ from stillhouse.index.types import Detokenization, Tokenization
 FILE_NAME = "tokenizer.json"
 
 _SPACE_MARKERS = ("\u0120", "\u2581", " ")  # of byte-level and of SentencePiece vocabularies
+_BREAKS = "\u010a\u0109\u010d"  # line feed, tab and carriage return of byte-level vocabularies
+_APART = tuple(set(string.punctuation + _BREAKS + "\n\t\r") - {"'"})
 _INSIDE_MARKER = "##"  # of WordPiece vocabularies
 
 
@@ -95,12 +98,15 @@ class IndexTokenizer:
     def word_starts(self) -> NDArray[np.uint32]:
         """The ids that begin a word, ascending.
 
-        Where the vocabulary marks spaces, those are the marked pieces; where it marks what
-        goes on inside a word, all others; elsewhere every piece is a word.
+        Where the vocabulary marks spaces, those are the marked pieces, line breaks and
+        punctuation but for apostrophes, so that a word ends before its comma; where it marks
+        what goes on inside a word, all others; elsewhere every piece is a word.
         """
         vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
         marked = [n for piece, n in vocabulary.items() if piece.startswith(_SPACE_MARKERS)]
         whole = [n for piece, n in vocabulary.items() if not piece.startswith(_INSIDE_MARKER)]
+        if marked:
+            marked += [n for piece, n in vocabulary.items() if piece.startswith(_APART)]
         return np.array(sorted(marked or whole), np.uint32)
 
     def tokenize(self, texts: Sequence[str]) -> list[Tokenization]:

@@ -165,6 +165,13 @@ def test_a_probability_that_is_none_is_null(client: httpx2.Client) -> None:
     assert post(client, "prob", query="zebra zebra zebra").json()["probability"] is None
 
 
+def test_a_whole_word_ends_before_its_comma(client: httpx2.Client) -> None:
+    text = "Rules grew out of artificial intelligence, they say"
+    (span,) = post(client, "attribute", query=text, whole_words=True, min_length=4).json()["spans"]
+    found = text[span["begin_character"] : span["end_character"]]
+    assert found == " grew out of artificial intelligence"
+
+
 # 400
 
 
