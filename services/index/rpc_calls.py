@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import Any, Protocol, TypeVar
@@ -17,6 +18,7 @@ from services.index.limits import Limits
 from services.index.queries import MANY, Asked, Query, Work
 from services.index.registry import LoadedIndex, Registry
 from services.runtime.server import MAX_MESSAGE_BYTES
+from stillhouse import work_time
 from stillhouse.errors import InvalidArgument
 from stillhouse.index import convert
 from stillhouse.index.v1 import index_pb2 as pb
@@ -129,6 +131,8 @@ class Calls:
         waits for a thread leaves the queue.
         """
         stop = Stop(context.time_remaining())
+        if work_time.ASK in (context.invocation_metadata() or ()):
+            work = _timed(work, context)
         if short:
             return work(stop)
         loop = asyncio.get_running_loop()
@@ -137,6 +141,19 @@ class Calls:
         except asyncio.CancelledError:
             stop.cancel()
             raise
+
+
+def _timed(work: Callable[[Stop], _T], context: Context) -> Callable[[Stop], _T]:
+    """The work, which tells the caller how long it took."""
+
+    def run(stop: Stop) -> _T:
+        begun = time.perf_counter()
+        answer = work(stop)
+        spent = (time.perf_counter() - begun) * 1000
+        context.set_trailing_metadata(((work_time.ANSWER, f"{spent:.4f}"),))
+        return answer
+
+    return run
 
 
 def one(message: pb.Query, field: str, limits: Limits) -> Query:

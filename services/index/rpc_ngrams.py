@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from services.index import continuations, ngrams, queries
 from services.index.engine import Stop
 from services.index.queries import Names, Work
@@ -11,6 +13,7 @@ from stillhouse.index.types import Distribution, Probabilities
 from stillhouse.index.v1 import index_pb2 as pb
 
 _TEXT, _TEXTS = Names("text", "text"), Names("texts", "texts[{}]")
+_TOKENS = Names("tokens", "tokens")
 
 
 class NgramCalls(Calls):
@@ -195,6 +198,38 @@ class NgramCalls(Calls):
             return fitting(pb.TokenizeBatchResponse(results=results), names.whole)
 
         return await self._run(context, work, sum(map(len, texts)) <= SHORT)
+
+    async def Detokenize(
+        self, request: pb.DetokenizeRequest, context: Context
+    ) -> pb.DetokenizeResponse:
+        """Turn ids into text."""
+        ids = convert.ids_from_proto(request.tokens)
+        asked = queries.Asked(_TOKENS, [ids])
+        (answer,) = (await self._text(request.index, asked, context)).results
+        return answer
+
+    async def DetokenizeBatch(
+        self, request: pb.DetokenizeBatchRequest, context: Context
+    ) -> pb.DetokenizeBatchResponse:
+        """Turn many sequences of ids into text."""
+        values = convert.ids_from_proto(request.sequences)
+        lengths = np.array(request.sequences.lengths, np.uint64)
+        return await self._text(request.index, queries.sequences(values, lengths), context)
+
+    async def _text(
+        self, index: str, asked: queries.Asked, context: Context
+    ) -> pb.DetokenizeBatchResponse:
+        found = self._registry.get(index)
+        tokenizer = found.require_tokenizer()
+        queries.check_asked(asked, self._limits)
+
+        def work(_stop: Stop) -> pb.DetokenizeBatchResponse:
+            batch = queries.to_batch(asked, found, self._limits)
+            sequences = [batch.query(number) for number in range(len(batch))]
+            results = map(convert.detokenization_to_proto, tokenizer.detokenize(sequences))
+            return fitting(pb.DetokenizeBatchResponse(results=results), asked.names.whole)
+
+        return await self._run(context, work, asked.size <= SHORT)
 
 
 def _found(work: Work) -> list[pb.FindResponse]:

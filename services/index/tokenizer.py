@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,11 +14,13 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from stillhouse.errors import FailedPrecondition, InvalidArgument
-from stillhouse.index.types import Tokenization
+from stillhouse.index.types import Detokenization, Tokenization
 
 FILE_NAME = "tokenizer.json"
 
 _SPACE_MARKERS = ("\u0120", "\u2581", " ")  # of byte-level and of SentencePiece vocabularies
+_BREAKS = "\u010a\u0109\u010d"  # line feed, tab and carriage return of byte-level vocabularies
+_APART = tuple(set(string.punctuation + _BREAKS + "\n\t\r") - {"'"})
 _INSIDE_MARKER = "##"  # of WordPiece vocabularies
 
 
@@ -83,16 +86,27 @@ class IndexTokenizer:
         lists = [part.tolist() for part in parts]
         return self._tokenizer.decode_batch(lists, skip_special_tokens=False)
 
+    def detokenize(self, sequences: Sequence[NDArray[np.uint32]]) -> list[Detokenization]:
+        """Each sequence (n,) as text, and its pieces."""
+        texts = self.decode(sequences)
+        return [
+            Detokenization(text, tuple(self.pieces(ids)))
+            for text, ids in zip(texts, sequences, strict=True)
+        ]
+
     @cached_property
     def word_starts(self) -> NDArray[np.uint32]:
         """The ids that begin a word, ascending.
 
-        Where the vocabulary marks spaces, those are the marked pieces; where it marks what
-        goes on inside a word, all others; elsewhere every piece is a word.
+        Where the vocabulary marks spaces, those are the marked pieces, line breaks and
+        punctuation but for apostrophes, so that a word ends before its comma; where it marks
+        what goes on inside a word, all others; elsewhere every piece is a word.
         """
         vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
         marked = [n for piece, n in vocabulary.items() if piece.startswith(_SPACE_MARKERS)]
         whole = [n for piece, n in vocabulary.items() if not piece.startswith(_INSIDE_MARKER)]
+        if marked:
+            marked += [n for piece, n in vocabulary.items() if piece.startswith(_APART)]
         return np.array(sorted(marked or whole), np.uint32)
 
     def tokenize(self, texts: Sequence[str]) -> list[Tokenization]:

@@ -17,6 +17,7 @@ from services.index.rpc import SERVICE, IndexService
 from stillhouse.errors import FailedPrecondition, InvalidArgument, NotFound
 from stillhouse.index.client import AsyncIndexClient, IndexClient
 from stillhouse.index.v1.index_pb2_grpc import add_IndexServiceServicer_to_server
+from stillhouse.work_time import work_time
 from tests.support.service_process import started
 from tests.support.serving import served
 from tests.support.small_index import TEXTS, make_tokenizer
@@ -264,3 +265,42 @@ async def test_both_clients_have_the_same_calls(folder: Path) -> None:
             assert len(await client.count_batch(list(ids))) == 5000
             with pytest.raises(FailedPrecondition, match="STILLHOUSE_INDEX_ROOT"):
                 await client.unload_index("words")
+
+
+def test_detokenize_undoes_tokenize(client: IndexClient, folder: Path) -> None:
+    cut = client.tokenize("the still runs hot")
+    found = client.detokenize(cut.ids)
+    assert (found.text, found.pieces) == ("the still runs hot", cut.pieces)
+    assert client.detokenize_batch([cut.ids[1:3], [], cut.ids]) == (
+        client.detokenize(cut.ids[1:3]),
+        client.detokenize([]),
+        found,
+    )
+    assert client.detokenize([999_999]).pieces == ("",)
+
+
+def test_a_match_that_is_asked_for_is_marked(client: IndexClient) -> None:
+    found = client.find("hearts are")
+    (begin, end), ids = found.segments[0], range(2)
+    shown = client.doc_by_rank_batch(range(begin, end), context=1, match_length=len(ids))
+    assert {one.match for one in shown} == {"hearts are"}
+    position = int(client.find_cnf([["hearts are"]]).positions[0])
+    assert client.doc_by_position(position, match_length=2).match == "hearts are"
+
+
+async def test_servers_tell_the_time_of_their_work(folder: Path) -> None:
+    with started("services.index", INDEXES=f"words={folder}/words") as one:
+        async with AsyncIndexClient(one.target) as client:
+            while not (await client.list_indexes())[0].ready:
+                pass
+            with work_time() as spent:
+                await client.count("the still")
+                first = spent.milliseconds
+                await client.ntd("the")
+            assert 0 < first < spent.milliseconds
+            before = spent.milliseconds
+            await client.count("the still")
+            assert spent.milliseconds == before
+        with IndexClient(one.target) as client, work_time() as spent:
+            client.count("the still")
+        assert spent.milliseconds > 0

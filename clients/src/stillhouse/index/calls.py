@@ -13,11 +13,12 @@ from typing import Any, Generic, TypeAlias, TypeVar
 import numpy as np
 
 from stillhouse.index import answers, convert
-from stillhouse.index.convert import Query
+from stillhouse.index.convert import Ids, Query
 from stillhouse.index.types import (
     Attribution,
     CnfHits,
     CountResult,
+    Detokenization,
     Distribution,
     Document,
     FindResult,
@@ -324,35 +325,41 @@ def search_docs_batch(
     return _listed("SearchDocsBatch", requests, "results", answers.search_from_proto)
 
 
-def doc_by_rank(rank: int, index: str, context: int | None) -> Call[Document]:
+def doc_by_rank(rank: int, index: str, context: int | None, match_length: int) -> Call[Document]:
     """The document of a rank."""
-    request = pb.DocByRankRequest(index=index, rank=rank, excerpt=_excerpt(context))
+    request = pb.DocByRankRequest(index=index, rank=rank, excerpt=_excerpt(context, match_length))
     return _single("DocByRank", request, lambda one: answers.document_from_proto(one.document))
 
 
 def doc_by_rank_batch(
-    ranks: Iterable[int], index: str, context: int | None
+    ranks: Iterable[int], index: str, context: int | None, match_length: int
 ) -> Call[tuple[Document, ...]]:
     """The documents of many ranks."""
     requests = [
-        pb.DocByRankBatchRequest(index=index, ranks=part, excerpt=_excerpt(context))
+        pb.DocByRankBatchRequest(index=index, ranks=part, excerpt=_excerpt(context, match_length))
         for part in _chunks(list(ranks), 1000)
     ]
     return _listed("DocByRankBatch", requests, "documents", answers.document_from_proto)
 
 
-def doc_by_position(position: int, index: str, context: int | None) -> Call[Document]:
+def doc_by_position(
+    position: int, index: str, context: int | None, match_length: int
+) -> Call[Document]:
     """The document of a position."""
-    request = pb.DocByPositionRequest(index=index, position=position, excerpt=_excerpt(context))
+    request = pb.DocByPositionRequest(
+        index=index, position=position, excerpt=_excerpt(context, match_length)
+    )
     return _single("DocByPosition", request, lambda one: answers.document_from_proto(one.document))
 
 
 def doc_by_position_batch(
-    positions: Iterable[int], index: str, context: int | None
+    positions: Iterable[int], index: str, context: int | None, match_length: int
 ) -> Call[tuple[Document, ...]]:
     """The documents of many positions."""
     requests = [
-        pb.DocByPositionBatchRequest(index=index, positions=part, excerpt=_excerpt(context))
+        pb.DocByPositionBatchRequest(
+            index=index, positions=part, excerpt=_excerpt(context, match_length)
+        )
         for part in _chunks(list(positions), 1000)
     ]
     return _listed("DocByPositionBatch", requests, "documents", answers.document_from_proto)
@@ -368,6 +375,23 @@ def tokenize_batch(texts: Iterable[str], index: str) -> Call[tuple[Tokenization,
     """Tokens of many."""
     requests = [pb.TokenizeBatchRequest(index=index, texts=part) for part in _chunks(list(texts))]
     return _listed("TokenizeBatch", requests, "results", convert.tokenization_from_proto)
+
+
+def detokenize(ids: Ids, index: str) -> Call[Detokenization]:
+    """Ids as text."""
+    tokens = convert.checked_ids_to_proto(ids, "tokens")
+    request = pb.DetokenizeRequest(index=index, tokens=tokens)
+    return _single("Detokenize", request, convert.detokenization_from_proto)
+
+
+def detokenize_batch(sequences: Iterable[Ids], index: str) -> Call[tuple[Detokenization, ...]]:
+    """Many as text."""
+    asked = [
+        pb.Query(tokens=convert.checked_ids_to_proto(ids, f"sequences[{number}]"))
+        for number, ids in enumerate(sequences)
+    ]
+    requests = [_batch(pb.DetokenizeBatchRequest, part, index, {}) for part in _parts(asked)]
+    return _listed("DetokenizeBatch", requests, "results", convert.detokenization_from_proto)
 
 
 def attribute_options(

@@ -17,11 +17,12 @@ from typing import TypeVar
 
 from stillhouse.index import answers, calls, convert
 from stillhouse.index.calls import Call, Cnf
-from stillhouse.index.convert import Query
+from stillhouse.index.convert import Ids, Query
 from stillhouse.index.types import (
     Attribution,
     CnfHits,
     CountResult,
+    Detokenization,
     Distribution,
     Document,
     FindResult,
@@ -38,6 +39,7 @@ from stillhouse.index.v1 import index_pb2 as pb
 from stillhouse.index.v1.index_pb2_grpc import IndexServiceStub
 from stillhouse.security import Tls
 from stillhouse.transport import AsyncClient, Client
+from stillhouse.work_time import timed, timed_async
 
 _R = TypeVar("_R")
 _TIMEOUT = 60.0
@@ -58,7 +60,7 @@ class IndexClient(Client):
         self._stub = IndexServiceStub(self._channel)
 
     def _ask(self, call: Call[_R], timeout: float | None) -> _R:
-        method = getattr(self._stub, call.rpc)
+        method = timed(getattr(self._stub, call.rpc))
         return call.read([self._call(method, request, timeout) for request in call.requests])
 
     def list_indexes(self, *, timeout: float | None = None) -> tuple[IndexInfo, ...]:
@@ -331,10 +333,11 @@ class IndexClient(Client):
         index: str = "",
         *,
         context: int | None = None,
+        match_length: int = 0,
         timeout: float | None = None,
     ) -> Document:
         """The document at a rank that `find` gave, `context` tokens on each side."""
-        return self._ask(calls.doc_by_rank(rank, index, context), timeout)
+        return self._ask(calls.doc_by_rank(rank, index, context, match_length), timeout)
 
     def doc_by_rank_batch(
         self,
@@ -342,10 +345,11 @@ class IndexClient(Client):
         index: str = "",
         *,
         context: int | None = None,
+        match_length: int = 0,
         timeout: float | None = None,
     ) -> tuple[Document, ...]:
         """`doc_by_rank` of each rank, in their order."""
-        return self._ask(calls.doc_by_rank_batch(ranks, index, context), timeout)
+        return self._ask(calls.doc_by_rank_batch(ranks, index, context, match_length), timeout)
 
     def doc_by_position(
         self,
@@ -353,10 +357,11 @@ class IndexClient(Client):
         index: str = "",
         *,
         context: int | None = None,
+        match_length: int = 0,
         timeout: float | None = None,
     ) -> Document:
         """The document around a position of the corpus."""
-        return self._ask(calls.doc_by_position(position, index, context), timeout)
+        return self._ask(calls.doc_by_position(position, index, context, match_length), timeout)
 
     def doc_by_position_batch(
         self,
@@ -364,10 +369,13 @@ class IndexClient(Client):
         index: str = "",
         *,
         context: int | None = None,
+        match_length: int = 0,
         timeout: float | None = None,
     ) -> tuple[Document, ...]:
         """`doc_by_position` of each position, in their order."""
-        return self._ask(calls.doc_by_position_batch(positions, index, context), timeout)
+        return self._ask(
+            calls.doc_by_position_batch(positions, index, context, match_length), timeout
+        )
 
     def tokenize(self, text: str, index: str = "", *, timeout: float | None = None) -> Tokenization:
         """The tokens of a text by the index's own tokenizer."""
@@ -378,6 +386,18 @@ class IndexClient(Client):
     ) -> tuple[Tokenization, ...]:
         """`tokenize` of each text, in their order."""
         return self._ask(calls.tokenize_batch(texts, index), timeout)
+
+    def detokenize(
+        self, ids: Ids, index: str = "", *, timeout: float | None = None
+    ) -> Detokenization:
+        """Token ids as text, by the index's own tokenizer."""
+        return self._ask(calls.detokenize(ids, index), timeout)
+
+    def detokenize_batch(
+        self, sequences: Iterable[Ids], index: str = "", *, timeout: float | None = None
+    ) -> tuple[Detokenization, ...]:
+        """`detokenize` of each sequence, in their order."""
+        return self._ask(calls.detokenize_batch(sequences, index), timeout)
 
     def list_hits(
         self,
@@ -439,7 +459,7 @@ class AsyncIndexClient(AsyncClient):
         self._stub = IndexServiceStub(self._channel)
 
     async def _ask(self, call: Call[_R], timeout: float | None) -> _R:
-        method = getattr(self._stub, call.rpc)
+        method = timed_async(getattr(self._stub, call.rpc))
         return call.read([await self._call(method, request, timeout) for request in call.requests])
 
     async def list_indexes(self, *, timeout: float | None = None) -> tuple[IndexInfo, ...]:
@@ -718,10 +738,11 @@ class AsyncIndexClient(AsyncClient):
         index: str = "",
         *,
         context: int | None = None,
+        match_length: int = 0,
         timeout: float | None = None,
     ) -> Document:
         """As `IndexClient.doc_by_rank`."""
-        return await self._ask(calls.doc_by_rank(rank, index, context), timeout)
+        return await self._ask(calls.doc_by_rank(rank, index, context, match_length), timeout)
 
     async def doc_by_rank_batch(
         self,
@@ -729,10 +750,13 @@ class AsyncIndexClient(AsyncClient):
         index: str = "",
         *,
         context: int | None = None,
+        match_length: int = 0,
         timeout: float | None = None,
     ) -> tuple[Document, ...]:
         """As `IndexClient.doc_by_rank_batch`."""
-        return await self._ask(calls.doc_by_rank_batch(ranks, index, context), timeout)
+        return await self._ask(
+            calls.doc_by_rank_batch(ranks, index, context, match_length), timeout
+        )
 
     async def doc_by_position(
         self,
@@ -740,10 +764,13 @@ class AsyncIndexClient(AsyncClient):
         index: str = "",
         *,
         context: int | None = None,
+        match_length: int = 0,
         timeout: float | None = None,
     ) -> Document:
         """As `IndexClient.doc_by_position`."""
-        return await self._ask(calls.doc_by_position(position, index, context), timeout)
+        return await self._ask(
+            calls.doc_by_position(position, index, context, match_length), timeout
+        )
 
     async def doc_by_position_batch(
         self,
@@ -751,10 +778,13 @@ class AsyncIndexClient(AsyncClient):
         index: str = "",
         *,
         context: int | None = None,
+        match_length: int = 0,
         timeout: float | None = None,
     ) -> tuple[Document, ...]:
         """As `IndexClient.doc_by_position_batch`."""
-        return await self._ask(calls.doc_by_position_batch(positions, index, context), timeout)
+        return await self._ask(
+            calls.doc_by_position_batch(positions, index, context, match_length), timeout
+        )
 
     async def tokenize(
         self, text: str, index: str = "", *, timeout: float | None = None
@@ -767,6 +797,18 @@ class AsyncIndexClient(AsyncClient):
     ) -> tuple[Tokenization, ...]:
         """As `IndexClient.tokenize_batch`."""
         return await self._ask(calls.tokenize_batch(texts, index), timeout)
+
+    async def detokenize(
+        self, ids: Ids, index: str = "", *, timeout: float | None = None
+    ) -> Detokenization:
+        """As `IndexClient.detokenize`."""
+        return await self._ask(calls.detokenize(ids, index), timeout)
+
+    async def detokenize_batch(
+        self, sequences: Iterable[Ids], index: str = "", *, timeout: float | None = None
+    ) -> tuple[Detokenization, ...]:
+        """As `IndexClient.detokenize_batch`."""
+        return await self._ask(calls.detokenize_batch(sequences, index), timeout)
 
     async def list_hits(
         self,

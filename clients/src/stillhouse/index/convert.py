@@ -9,10 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stillhouse.errors import InvalidArgument
-from stillhouse.index.types import CountResult, IndexInfo, MatchStatistics, Tokenization
+from stillhouse.index.types import (
+    CountResult,
+    Detokenization,
+    IndexInfo,
+    MatchStatistics,
+    Tokenization,
+)
 from stillhouse.index.v1 import index_pb2
 
-Query: TypeAlias = str | Sequence[int] | NDArray[np.integer[Any]]
+Ids: TypeAlias = Sequence[int] | NDArray[np.integer[Any]]
+"""Token ids in [0, 2**32)."""
+
+Query: TypeAlias = str | Ids
 """An n-gram or longer text: as text, or as token ids in [0, 2**32)."""
 
 _MAX_ID = 2**32 - 1
@@ -23,7 +32,12 @@ def query_to_proto(query: Query, field: str = "query") -> index_pb2.Query:
     """A query; InvalidArgument names `field` if it holds anything but token ids."""
     if isinstance(query, str):
         return index_pb2.Query(text=query)
-    return index_pb2.Query(tokens=ids_to_proto(_checked_ids(query, field)))
+    return index_pb2.Query(tokens=checked_ids_to_proto(query, field))
+
+
+def checked_ids_to_proto(ids: Ids, field: str) -> index_pb2.TokenIds:
+    """Token ids (n,); InvalidArgument names `field` if they are none."""
+    return ids_to_proto(_checked_ids(ids, field))
 
 
 def queries_to_proto(queries: Iterable[Query]) -> list[index_pb2.Query]:
@@ -39,7 +53,7 @@ def query_from_proto(message: index_pb2.Query, field: str) -> str | NDArray[np.u
     return message.text if kind == "text" else ids_from_proto(message.tokens)
 
 
-def _checked_ids(query: Sequence[int] | NDArray[np.integer[Any]], field: str) -> NDArray[Any]:
+def _checked_ids(query: Ids, field: str) -> NDArray[Any]:
     try:
         ids = np.asarray(query)
     except (ValueError, OverflowError):
@@ -58,7 +72,7 @@ def ids_to_proto(ids: NDArray[np.integer[Any]]) -> index_pb2.TokenIds:
     return index_pb2.TokenIds(ids=ids.tolist())
 
 
-def ids_from_proto(message: index_pb2.TokenIds) -> NDArray[np.uint32]:
+def ids_from_proto(message: index_pb2.TokenIds | index_pb2.Sequences) -> NDArray[np.uint32]:
     """Token ids (n,)."""
     ids = message.ids
     # A container is copied without a step per id, but a short list is looked at sooner.
@@ -124,3 +138,13 @@ def tokenization_to_proto(tokenization: Tokenization) -> index_pb2.TokenizeRespo
 def tokenization_from_proto(message: index_pb2.TokenizeResponse) -> Tokenization:
     """A text cut into tokens."""
     return Tokenization(tuple(message.tokens.ids), tuple(message.pieces))
+
+
+def detokenization_to_proto(found: Detokenization) -> index_pb2.DetokenizeResponse:
+    """Ids as text."""
+    return index_pb2.DetokenizeResponse(text=found.text, pieces=found.pieces)
+
+
+def detokenization_from_proto(message: index_pb2.DetokenizeResponse) -> Detokenization:
+    """Ids as text."""
+    return Detokenization(message.text, tuple(message.pieces))

@@ -182,3 +182,11 @@ class Tokenization:
 
     ids: tuple[int, ...]
     pieces: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Detokenization:
+    """Token ids as text, and the piece of vocabulary behind each."""
+
+    text: str
+    pieces: tuple[str, ...]

@@ -21,6 +21,9 @@ What all queries share:
   token as one further outcome: it has a probability and a count in every
   distribution, but no id.
 - Answers are exact; nothing is sampled.
+- A unary call with the metadata `stillhouse-timing: on` gets the trailing metadata
+  `stillhouse-work-ms`: the milliseconds the server worked on it, without
+  network and waiting.
 - A batch rpc answers in the order of its queries; its options hold for all.
 """
 
@@ -671,6 +674,106 @@ class TokenizeBatchResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TokenizeBatchResponse: _TypeAlias = TokenizeBatchResponse  # noqa: Y015
+
+@_typing.final
+class DetokenizeRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    """The index whose tokenizer is used; empty means the only one."""
+    @_builtins.property
+    def tokens(self) -> Global___TokenIds:
+        """The ids."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.str = ...,
+        tokens: Global___TokenIds | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tokens", b"tokens"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "tokens", b"tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DetokenizeRequest: _TypeAlias = DetokenizeRequest  # noqa: Y015
+
+@_typing.final
+class DetokenizeResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    PIECES_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """The ids as text."""
+    @_builtins.property
+    def pieces(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The piece of vocabulary behind each id; empty for an id that has none."""
+
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        pieces: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pieces", b"pieces", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DetokenizeResponse: _TypeAlias = DetokenizeResponse  # noqa: Y015
+
+@_typing.final
+class DetokenizeBatchRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    SEQUENCES_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    """The index whose tokenizer is used; empty means the only one."""
+    @_builtins.property
+    def sequences(self) -> Global___Sequences:
+        """The ids of each sequence."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.str = ...,
+        sequences: Global___Sequences | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["sequences", b"sequences"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "sequences", b"sequences"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DetokenizeBatchRequest: _TypeAlias = DetokenizeBatchRequest  # noqa: Y015
+
+@_typing.final
+class DetokenizeBatchResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___DetokenizeResponse]:
+        """One answer per sequence, in order."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___DetokenizeResponse] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DetokenizeBatchResponse: _TypeAlias = DetokenizeBatchResponse  # noqa: Y015
 
 @_typing.final
 class FindRequest(_message.Message):

@@ -204,6 +204,16 @@ class IndexServiceStub:
                 request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.TokenizeBatchRequest.SerializeToString,
                 response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.TokenizeBatchResponse.FromString,
                 _registered_method=True)
+        self.Detokenize = channel.unary_unary(
+                '/stillhouse.index.v1.IndexService/Detokenize',
+                request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.DetokenizeRequest.SerializeToString,
+                response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.DetokenizeResponse.FromString,
+                _registered_method=True)
+        self.DetokenizeBatch = channel.unary_unary(
+                '/stillhouse.index.v1.IndexService/DetokenizeBatch',
+                request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.DetokenizeBatchRequest.SerializeToString,
+                response_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.DetokenizeBatchResponse.FromString,
+                _registered_method=True)
         self.ListHits = channel.unary_stream(
                 '/stillhouse.index.v1.IndexService/ListHits',
                 request_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.ListHitsRequest.SerializeToString,
@@ -541,6 +551,24 @@ class IndexServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Detokenize(self, request, context):
+        """Turns token ids into text by the index's own tokenizer.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DetokenizeBatch(self, request, context):
+        """Detokenize for many sequences.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListHits(self, request, context):
         """Lists every occurrence of an n-gram with its document, in rank order, or
         every place of a CNF query in corpus order. Each message carries a token
@@ -746,6 +774,16 @@ def add_IndexServiceServicer_to_server(servicer, server):
                     servicer.TokenizeBatch,
                     request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.TokenizeBatchRequest.FromString,
                     response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.TokenizeBatchResponse.SerializeToString,
+            ),
+            'Detokenize': grpc.unary_unary_rpc_method_handler(
+                    servicer.Detokenize,
+                    request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.DetokenizeRequest.FromString,
+                    response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.DetokenizeResponse.SerializeToString,
+            ),
+            'DetokenizeBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.DetokenizeBatch,
+                    request_deserializer=stillhouse_dot_index_dot_v1_dot_index__pb2.DetokenizeBatchRequest.FromString,
+                    response_serializer=stillhouse_dot_index_dot_v1_dot_index__pb2.DetokenizeBatchResponse.SerializeToString,
             ),
             'ListHits': grpc.unary_stream_rpc_method_handler(
                     servicer.ListHits,
@@ -1681,6 +1719,60 @@ class IndexService:
             '/stillhouse.index.v1.IndexService/TokenizeBatch',
             stillhouse_dot_index_dot_v1_dot_index__pb2.TokenizeBatchRequest.SerializeToString,
             stillhouse_dot_index_dot_v1_dot_index__pb2.TokenizeBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Detokenize(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillhouse.index.v1.IndexService/Detokenize',
+            stillhouse_dot_index_dot_v1_dot_index__pb2.DetokenizeRequest.SerializeToString,
+            stillhouse_dot_index_dot_v1_dot_index__pb2.DetokenizeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DetokenizeBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stillhouse.index.v1.IndexService/DetokenizeBatch',
+            stillhouse_dot_index_dot_v1_dot_index__pb2.DetokenizeBatchRequest.SerializeToString,
+            stillhouse_dot_index_dot_v1_dot_index__pb2.DetokenizeBatchResponse.FromString,
             options,
             channel_credentials,
             insecure,

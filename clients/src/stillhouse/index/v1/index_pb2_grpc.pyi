@@ -21,6 +21,9 @@ What all queries share:
   token as one further outcome: it has a probability and a count in every
   distribution, but no id.
 - Answers are exact; nothing is sampled.
+- A unary call with the metadata `stillhouse-timing: on` gets the trailing metadata
+  `stillhouse-work-ms`: the milliseconds the server worked on it, without
+  network and waiting.
 - A batch rpc answers in the order of its queries; its options hold for all.
 """
 
@@ -233,6 +236,16 @@ class IndexServiceStub:
 
     OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
     """
+    Detokenize: _grpc.UnaryUnaryMultiCallable[_index_pb2.DetokenizeRequest, _index_pb2.DetokenizeResponse]
+    """Turns token ids into text by the index's own tokenizer.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    DetokenizeBatch: _grpc.UnaryUnaryMultiCallable[_index_pb2.DetokenizeBatchRequest, _index_pb2.DetokenizeBatchResponse]
+    """Detokenize for many sequences.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
     ListHits: _grpc.UnaryStreamMultiCallable[_index_pb2.ListHitsRequest, _index_pb2.ListHitsResponse]
     """Lists every occurrence of an n-gram with its document, in rank order, or
     every place of a CNF query in corpus order. Each message carries a token
@@ -436,6 +449,16 @@ class IndexServiceAsyncStub(IndexServiceStub):
     """
     TokenizeBatch: _aio.UnaryUnaryMultiCallable[_index_pb2.TokenizeBatchRequest, _index_pb2.TokenizeBatchResponse]  # type: ignore[assignment]
     """Tokenize for many queries.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    Detokenize: _aio.UnaryUnaryMultiCallable[_index_pb2.DetokenizeRequest, _index_pb2.DetokenizeResponse]  # type: ignore[assignment]
+    """Turns token ids into text by the index's own tokenizer.
+
+    OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+    """
+    DetokenizeBatch: _aio.UnaryUnaryMultiCallable[_index_pb2.DetokenizeBatchRequest, _index_pb2.DetokenizeBatchResponse]  # type: ignore[assignment]
+    """Detokenize for many sequences.
 
     OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
     """
@@ -843,6 +866,28 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_index_pb2.TokenizeBatchResponse, _abc.Awaitable[_index_pb2.TokenizeBatchResponse]]:
         """Tokenize for many queries.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+
+    @_abc_1.abstractmethod
+    def Detokenize(
+        self,
+        request: _index_pb2.DetokenizeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.DetokenizeResponse, _abc.Awaitable[_index_pb2.DetokenizeResponse]]:
+        """Turns token ids into text by the index's own tokenizer.
+
+        OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
+        """
+
+    @_abc_1.abstractmethod
+    def DetokenizeBatch(
+        self,
+        request: _index_pb2.DetokenizeBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_index_pb2.DetokenizeBatchResponse, _abc.Awaitable[_index_pb2.DetokenizeBatchResponse]]:
+        """Detokenize for many sequences.
 
         OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
         """

@@ -1,0 +1,57 @@
+"""An HTTP server that logs, stops and refuses a port as the gRPC servers do."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from stillhouse.errors import InvalidArgument
+
+log = logging.getLogger(__name__)
+
+
+async def serve(app: ASGIApp, listen: str, drain_seconds: float) -> None:
+    """Answer on `listen` until SIGTERM or SIGINT; requests under way get `drain_seconds`.
+
+    Raises InvalidArgument if it can't listen there.
+    """
+    with bound(listen) as listener:
+        log.info("listening", extra={"port": listener.getsockname()[1]})
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            log_level=logging.WARNING,
+            access_log=False,
+            lifespan="on",
+            server_header=False,
+            timeout_graceful_shutdown=max(1, round(drain_seconds)),
+        )
+        # uvicorn raises the signal again when it has stopped: that ends in a clean exit here.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, lambda: None)
+        await uvicorn.Server(config).serve(sockets=[listener])
+
+
+def bound(listen: str) -> socket.socket:
+    """A listening socket; InvalidArgument if there can be none."""
+    host, _, port = listen.rpartition(":")
+    try:
+        if not port.isdecimal() or int(port) > 65535:
+            raise OSError("no such port")
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host.strip("[]"), int(port)), family=family, backlog=1024)
+    except OSError:
+        raise InvalidArgument(
+            "STILLHOUSE_LISTEN",
+            f"cannot listen on {listen}: the port is in use or the address is not this "
+            "machine's; choose another, or port 0 for a free one",
+        ) from None
+    # Connections inherit it. Without it an answer's body waits 40 ms for the acknowledgement of
+    # its head: asyncio sets it only on sockets that name their protocol, which these don't.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
