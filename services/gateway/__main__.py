@@ -13,7 +13,7 @@ from services.runtime.server import run
 
 async def main(settings: GatewaySettings) -> None:
     """Serve until SIGTERM; the index may come later or go away for a while."""
-    await serve(make_app(settings), settings.listen, settings.drain_seconds)
+    await serve(make_app(settings), settings)
 
 
 def _flags() -> dict[str, str]:

@@ -26,6 +26,8 @@ from services.gateway.http_errors import (
 )
 from services.gateway.peer_calls import PeerCalls
 from services.gateway.settings import GatewaySettings
+from services.gateway.token_check import TokenCheck
+from services.runtime import door
 from stillhouse.errors import StillhouseError
 from stillhouse.index.client import AsyncIndexClient
 
@@ -39,7 +41,12 @@ def make_app(settings: GatewaySettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with AsyncIndexClient(settings.index_target, settings.index_timeout) as client:
+        async with AsyncIndexClient(
+            settings.index_target,
+            settings.index_timeout,
+            tls=settings.peers_tls,
+            token=settings.peers_token,
+        ) as client:
             app.state.index = client
             app.state.peer_calls = PeerCalls(client, settings.end_tokens)
             yield
@@ -60,12 +67,14 @@ def make_app(settings: GatewaySettings) -> FastAPI:
     _add_docs(app)
     _add_errors(app)
     app.add_middleware(BodyLimit, limit=settings.max_request_bytes)
+    if tokens := door.tokens(settings):
+        app.add_middleware(TokenCheck, tokens=tokens)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST"],
-            allow_headers=["Content-Type"],
+            allow_headers=["Authorization", "Content-Type"],
             expose_headers=["Retry-After"],
         )
     return app

@@ -14,6 +14,7 @@ from stillhouse import errors
 _STATUS: dict[type[errors.StillhouseError], tuple[int, str]] = {
     errors.InvalidArgument: (400, "INVALID_ARGUMENT"),
     errors.FailedPrecondition: (400, "FAILED_PRECONDITION"),
+    errors.Unauthenticated: (502, "UNAUTHENTICATED"),  # the gateway's own token, not the caller's
     errors.NotFound: (404, "NOT_FOUND"),
     errors.ResourceExhausted: (429, "RESOURCE_EXHAUSTED"),
     errors.Unavailable: (503, "UNAVAILABLE"),

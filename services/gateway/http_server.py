@@ -6,21 +6,25 @@ import asyncio
 import logging
 import signal
 import socket
+import ssl
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from services.runtime import door
+from services.runtime.settings import ServiceSettings
 from stillhouse.errors import InvalidArgument
 
 log = logging.getLogger(__name__)
 
 
-async def serve(app: ASGIApp, listen: str, drain_seconds: float) -> None:
-    """Answer on `listen` until SIGTERM or SIGINT; requests under way get `drain_seconds`.
+async def serve(app: ASGIApp, settings: ServiceSettings) -> None:
+    """Answer until SIGTERM or SIGINT; requests under way get `drain_seconds`.
 
-    Raises InvalidArgument if it can't listen there.
+    Raises InvalidArgument if it can't listen there, or for wrong files of certificates.
     """
-    with bound(listen) as listener:
+    door.credentials(settings)  # names the file that is wrong; uvicorn would not
+    with bound(settings.listen) as listener:
         log.info("listening", extra={"port": listener.getsockname()[1]})
         config = uvicorn.Config(
             app,
@@ -29,7 +33,11 @@ async def serve(app: ASGIApp, listen: str, drain_seconds: float) -> None:
             access_log=False,
             lifespan="on",
             server_header=False,
-            timeout_graceful_shutdown=max(1, round(drain_seconds)),
+            timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
+            ssl_certfile=settings.tls_certificate,
+            ssl_keyfile=settings.tls_key,
+            ssl_ca_certs=None if settings.tls_client_ca is None else str(settings.tls_client_ca),
+            ssl_cert_reqs=ssl.CERT_REQUIRED if settings.tls_client_ca else ssl.CERT_NONE,
         )
         # uvicorn raises the signal again when it has stopped: that ends in a clean exit here.
         for number in (signal.SIGTERM, signal.SIGINT):

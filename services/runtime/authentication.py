@@ -18,11 +18,26 @@ _SCHEME = "bearer "
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
+class Bearers:
+    """Who may call: whoever shows one of `tokens`."""
+
+    def __init__(self, tokens: Collection[str]) -> None:
+        self._digests = [_digest(token) for token in tokens]
+
+    def know(self, authorization: str) -> bool:
+        """Whether the value of an authorization header shows one; in the same time for each."""
+        if authorization[: len(_SCHEME)].lower() != _SCHEME:
+            return False
+        shown = _digest(authorization[len(_SCHEME) :])
+        same = [hmac.compare_digest(shown, one) for one in self._digests]
+        return any(same)
+
+
 class TokenInterceptor(grpc.aio.ServerInterceptor):
     """Answers UNAUTHENTICATED to calls without one of `tokens` as `authorization: Bearer`."""
 
     def __init__(self, tokens: Collection[str]) -> None:
-        self._digests = [_digest(token) for token in tokens]
+        self._bearers = Bearers(tokens)
 
     async def intercept_service(
         self,
@@ -36,12 +51,7 @@ class TokenInterceptor(grpc.aio.ServerInterceptor):
         return _REFUSING
 
     def _known(self, metadata: Any) -> bool:
-        for key, value in metadata:
-            if key == "authorization" and value[: len(_SCHEME)].lower() == _SCHEME:
-                shown = _digest(value[len(_SCHEME) :])
-                same = [hmac.compare_digest(shown, one) for one in self._digests]
-                return any(same)
-        return False
+        return any(key == "authorization" and self._bearers.know(value) for key, value in metadata)
 
 
 def _digest(token: str) -> bytes:

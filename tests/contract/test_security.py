@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 import pytest
-import trustme
 from click.testing import CliRunner
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -19,37 +17,16 @@ from stillhouse.errors import InvalidArgument, Unauthenticated, Unavailable
 from stillhouse.index.client import AsyncIndexClient, IndexClient
 from stillhouse.security import Tls, is_local
 from stillhouse.transport import open_channel
+from tests.support.papers import Papers, make_papers
 from tests.support.service_process import launch, started
 from tests.support.small_index import make_text_index
 
 MODULE = "services.index"
 
 
-@dataclass(frozen=True)
-class Papers:
-    """PEM files: an authority, a server's pair, a caller's pair, another authority."""
-
-    ca: Path
-    certificate: Path
-    key: Path
-    caller: Path
-    caller_key: Path
-    stranger: Path
-
-
 @pytest.fixture(scope="module")
 def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
-    root = tmp_path_factory.mktemp("papers")
-    ca = trustme.CA()
-    ca.cert_pem.write_to_path(str(root / "ca.pem"))
-    trustme.CA().cert_pem.write_to_path(str(root / "stranger.pem"))
-    for name, host in (("server", "localhost"), ("caller", "caller.example")):
-        pair = ca.issue_cert(host)
-        pair.private_key_pem.write_to_path(str(root / f"{name}.key"))
-        for blob in pair.cert_chain_pems:
-            blob.write_to_path(str(root / f"{name}.pem"), append=True)
-    names = ("ca.pem", "server.pem", "server.key", "caller.pem", "caller.key", "stranger.pem")
-    return Papers(*(root / name for name in names))
+    return make_papers(tmp_path_factory.mktemp("papers"))
 
 
 @pytest.fixture(scope="module")
