@@ -17,7 +17,6 @@ from stillhouse.errors import (
     InvalidArgument,
     NotFound,
     ResourceExhausted,
-    Unavailable,
 )
 from stillhouse.generator.types import ModelDescription, ModelPointer
 
@@ -57,18 +56,6 @@ class ModelHolder:
             self._loaded = await loop.run_in_executor(self._thread, _load_checked, pointer)
             log.info("model loaded", extra={"uri": pointer.uri, "digest": pointer.digest})
             return self._loaded
-
-    def require(self, model_digest: str) -> LoadedModel:
-        """The model, if it is the one asked for (any if `model_digest` is empty)."""
-        if self._loaded is None:
-            raise Unavailable("no model is loaded yet")
-        present = self._loaded.pointer.digest
-        if model_digest and model_digest != present:
-            raise FailedPrecondition(
-                f"model {model_digest[:12]} was asked for, {present[:12]} is loaded; "
-                "call LoadModel first"
-            )
-        return self._loaded
 
     async def use(self, loaded: LoadedModel, work: Work[_T]) -> _T:
         """Run `work(loaded, cancelled)` after the calls before it; it stops if the caller does."""

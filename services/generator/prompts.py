@@ -1,4 +1,4 @@
-"""Prompts as a batch of tokens, and the text that counts of what follows them."""
+"""Prompts as a batch of tokens."""
 
 from __future__ import annotations
 
@@ -43,8 +43,3 @@ def token_counts(loaded: LoadedModel, prompts: Sequence[Prompt]) -> list[int]:
         return []
     texts = [prompt.text for prompt in prompts]
     return [len(ids) for ids in loaded.tokenizer(texts, add_special_tokens=False)["input_ids"]]
-
-
-def first_line(text: str) -> str:
-    """The first line with text in it, without the space around it."""
-    return text.strip().partition("\n")[0].strip()

@@ -15,9 +15,10 @@ from services.checkpoints.load import LoadedModel
 from services.generator.cache import spread
 from services.generator.constraints.guide import Guide
 from services.generator.constraints.occurrence import satisfied
+from services.generator.lines import first_line
 from services.generator.memory import DEFAULT_BUDGET, footprint, passes
 from services.generator.nucleus import draw, uniforms
-from services.generator.prompts import encode, first_line, token_counts
+from services.generator.prompts import encode, token_counts
 from stillhouse.errors import Cancelled
 from stillhouse.generator.types import Decoding, Prompt, Sample
 

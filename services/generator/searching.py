@@ -12,7 +12,8 @@ from services.checkpoints.load import LoadedModel
 from services.generator.constraints.beam import BeamSearch, Hypothesis, LogProbs, Step
 from services.generator.constraints.occurrence import satisfied
 from services.generator.constraints.tracker import Constraints
-from services.generator.prompts import encode, first_line
+from services.generator.lines import first_line
+from services.generator.prompts import encode
 from services.generator.rows import Rows
 from stillhouse.errors import Cancelled
 from stillhouse.generator.types import Beam, Prompt, Sample
