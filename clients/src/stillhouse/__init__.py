@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         ResourceExhausted,
         StillhouseError,
         Unavailable,
+        Unimplemented,
     )
     from stillhouse.filter.client import AsyncFilterClient, FilterClient
     from stillhouse.generator.client import AsyncGeneratorClient, GeneratorClient
@@ -46,6 +47,7 @@ __all__ = [
     "StillhouseError",
     "TrainerClient",
     "Unavailable",
+    "Unimplemented",
 ]
 
 

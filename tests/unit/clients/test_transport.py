@@ -25,6 +25,7 @@ RAISED = [
     errors.Unavailable("loading"),
     errors.DeadlineExceeded("too slow"),
     errors.Cancelled("given up"),
+    errors.Unimplemented("the server can't score"),
 ]
 
 

@@ -1,0 +1,170 @@
+"""A backend whose model is served elsewhere: one, named by where it is, for good."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Iterable, Sequence
+from typing import Protocol, TypeVar
+from urllib.parse import urlsplit
+
+from stillhouse.errors import FailedPrecondition, InvalidArgument, ResourceExhausted, Unavailable
+from stillhouse.generator.types import (
+    Decoding,
+    ModelDescription,
+    ModelPointer,
+    Prompt,
+    Sample,
+    Score,
+    ScoreItem,
+)
+
+_T = TypeVar("_T")
+
+
+class ModelServer(Protocol):
+    """What is asked of a server, in the words of the generator."""
+
+    name: str
+
+    async def open(self) -> ModelDescription:
+        """Its model, once it answers; Unavailable if it does not."""
+        ...
+
+    async def sample(self, prompt: Prompt, decoding: Decoding) -> list[Sample]:
+        """`decoding.samples` continuations of one prompt."""
+        ...
+
+    async def score(self, item: ScoreItem, per_token: bool) -> Score:
+        """The log-likelihood of a continuation that is not empty."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+class RemoteBackend:
+    """Backend and model in one: a server's only model."""
+
+    def __init__(self, server: ModelServer, max_waiting: int = 64) -> None:
+        self._server = server
+        self._max_waiting = max_waiting
+        self._waiting = 0
+        self._description: ModelDescription | None = None
+
+    @property
+    def loaded(self) -> RemoteBackend | None:
+        """The model, or None before the server has answered."""
+        return None if self._description is None else self
+
+    @property
+    def pointer(self) -> ModelPointer:
+        """The server and its name of the model; the digest is of that name."""
+        return self.describe().pointer
+
+    def describe(self) -> ModelDescription:
+        """What the server tells of its model."""
+        if self._description is None:
+            raise Unavailable(f"{self._server.name} has not answered yet")
+        return self._description
+
+    async def start(self) -> None:
+        """Ask the server what it is and what it can do."""
+        self._description = await self._server.open()
+
+    async def load(self, pointer: ModelPointer) -> RemoteBackend:
+        """Nothing to do for this backend's own model; FailedPrecondition for any other."""
+        if not pointer.uri:
+            raise InvalidArgument("model.uri", "is empty; give the folder of a model")
+        own = self.pointer
+        if (pointer.digest or own.digest) != own.digest or (
+            not pointer.digest and pointer.uri != own.uri
+        ):
+            raise FailedPrecondition(
+                f"this generator's model is served elsewhere ({own.uri}) and stays: serve "
+                f"{pointer.uri} there, or ask a generator with STILLHOUSE_BACKEND=transformers"
+            )
+        return self
+
+    async def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> list[list[Sample]]:
+        """Prompts side by side; refuses, before it asks the server, what needs each step."""
+        for number, prompt in enumerate(prompts):
+            if prompt.constraints:
+                raise self._no_steps(f"prompts[{number}].constraints")
+            if not prompt.text:
+                raise InvalidArgument("prompts", "a prompt must hold at least one token")
+        if decoding.beam is not None:
+            raise self._no_steps("decoding.beam")
+        return await self._admitted(self._server.sample(one, decoding) for one in prompts)
+
+    async def score(self, items: Sequence[ScoreItem], *, per_token: bool = False) -> list[Score]:
+        """Items side by side; an empty continuation scores exactly 0."""
+        return await self._admitted(self._score(item, per_token) for item in items)
+
+    async def _score(self, item: ScoreItem, per_token: bool) -> Score:
+        if not item.continuation:
+            return Score(0.0, 0)
+        return await self._server.score(item, per_token)
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._server.close()
+
+    async def _admitted(self, jobs: Iterable[Awaitable[_T]]) -> list[_T]:
+        if self._waiting >= self._max_waiting:
+            raise ResourceExhausted(
+                f"{self._waiting} calls wait for {self._server.name}", retry_after=1.0
+            )
+        self._waiting += 1
+        try:
+            return await together(jobs)
+        finally:
+            self._waiting -= 1
+
+    def _no_steps(self, field: str) -> FailedPrecondition:
+        return FailedPrecondition(
+            f"{field} needs the log-probabilities of all tokens at each step, which "
+            f"{self._server.name} does not give; ask a generator with "
+            "STILLHOUSE_BACKEND=transformers"
+        )
+
+
+async def together(jobs: Iterable[Awaitable[_T]]) -> list[_T]:
+    """All results, in order; the first error ends the others."""
+    tasks = [asyncio.ensure_future(job) for job in jobs]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def pointer_to(kind: str, url: str, model: str) -> ModelPointer:
+    """`kind:url#model`, with the SHA-256 of that name as its digest."""
+    uri = f"{kind}:{url}#{model}"
+    return ModelPointer(uri, hashlib.sha256(uri.encode()).hexdigest())
+
+
+def seed_of(seed: int, prompt_id: str, index: int) -> int:
+    """The seed of one sample of a prompt, of 31 bits, which every server takes."""
+    digest = hashlib.sha256(f"{seed}\0{index}\0{prompt_id}".encode()).digest()
+    return int.from_bytes(digest[:4]) >> 1
+
+
+def checked_url(url: str) -> str:
+    """The server's address, without a slash at its end; InvalidArgument if it is none."""
+    variable = "STILLHOUSE_BACKEND_URL"
+    try:
+        parts = urlsplit(url.strip())
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise InvalidArgument(variable, f"is {url!r}; give the server as http://HOST:PORT")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise InvalidArgument(
+            variable, "holds more than an address; a key goes to STILLHOUSE_BACKEND_API_KEY"
+        )
+    return url.strip().rstrip("/")
