@@ -7,9 +7,16 @@ some tokenizers show a word without the space before it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+from stillhouse.errors import FailedPrecondition, Unimplemented
+from stillhouse.generator.types import Score
+
 _UNKNOWN = "\ufffd"
+
+Drawn = tuple[str, float | None]
+"""A token and its log-probability, where that is known."""
 
 _Span = tuple[int, int] | None  # None: a part of a character
 
@@ -67,3 +74,28 @@ def _searched(tokens: Sequence[str], text: str) -> list[_Span] | None:
         else:
             spans.append((0, 0))
     return spans
+
+
+def score_of(drawn: Sequence[Drawn], prefix: str, text: str, *, per_token: bool, by: str) -> Score:
+    """The score of what follows `prefix` in `text`, whose tokens are `drawn`.
+
+    A token that is partly of the prefix counts. `by` names the server in the errors:
+    FailedPrecondition if the tokens are not the text's, Unimplemented if one that counts
+    has no log-probability, as the first token of a text.
+    """
+    ends = token_ends([token for token, _ in drawn], text)
+    if ends is None:
+        raise FailedPrecondition(f"{by} gives tokens that do not make the text that was sent")
+    start = len(prefix)
+    counted = [
+        (value, end - start) for (_, value), end in zip(drawn, ends, strict=True) if end > start
+    ]
+    values = [value for value, _ in counted if value is not None]
+    if len(values) != len(counted) or not values:
+        raise Unimplemented(
+            f"{by} does not score the first token of a text; name the model's start token in "
+            "STILLHOUSE_BACKEND_START"
+        )
+    if not per_token:
+        return Score(math.fsum(values), len(values))
+    return Score(math.fsum(values), len(values), tuple(values), tuple(end for _, end in counted))

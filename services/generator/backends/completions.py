@@ -7,14 +7,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from services.generator.backends.alignment import Drawn
 from services.generator.lines import first_line, tokens_of_first_line
 from stillhouse.generator.types import Sample
 
-Drawn = tuple[str, float | None]
-"""A token and its log-probability, where that is known."""
-
 
 class Token(BaseModel):
+    """One token in llama.cpp's form."""
+
     token: str
     logprob: float | None = None
 
@@ -22,31 +22,41 @@ class Token(BaseModel):
 class Logprobs(BaseModel):
     """Both forms in use: lists side by side (OpenAI), or a list of tokens (llama.cpp)."""
 
-    tokens: list[str] = []
-    token_logprobs: list[float | None] = []
-    content: list[Token] = []
+    tokens: list[str] | None = None
+    token_logprobs: list[float | None] | None = None
+    content: list[Token] | None = None
 
-    def pairs(self) -> list[Drawn]:
+    @property
+    def drawn(self) -> list[Drawn]:
+        """Either form as pairs."""
         if self.content:
             return [(one.token, one.logprob) for one in self.content]
-        return list(zip(self.tokens, self.token_logprobs, strict=False))
+        return list(zip(self.tokens or [], self.token_logprobs or [], strict=False))
 
 
 class Choice(BaseModel):
+    """One continuation, or with echo the prompt before it too."""
+
     text: str
     index: int = 0
     finish_reason: str | None = None
     logprobs: Logprobs | None = None
 
-    def pairs(self) -> list[Drawn]:
-        return self.logprobs.pairs() if self.logprobs else []
+    @property
+    def drawn(self) -> list[Drawn]:
+        """Its tokens, if the server tells them."""
+        return self.logprobs.drawn if self.logprobs else []
 
 
 class Usage(BaseModel):
+    """Tokens that a request took."""
+
     completion_tokens: int | None = None
 
 
 class Completion(BaseModel):
+    """The answer to one request."""
+
     choices: list[Choice]
     usage: Usage | None = None
 
@@ -57,24 +67,30 @@ class Completion(BaseModel):
 
 
 class Entry(BaseModel):
+    """A model that the server has; vLLM and llama.cpp tell its context in their own ways."""
+
     id: str
     max_model_len: int | None = None
     meta: dict[str, Any] | None = None
 
     @property
     def context_length(self) -> int:
+        """In tokens; 0 if the server does not say."""
         length = self.max_model_len or (self.meta or {}).get("n_ctx_train") or 0
         return length if isinstance(length, int) else 0
 
 
 class Models(BaseModel):
+    """All that it has."""
+
     data: list[Entry]
 
 
 def sample_of(choice: Choice, counted: int | None) -> Sample:
-    pairs = choice.pairs()
-    tokens = tokens_of_first_line([token for token, _ in pairs])
-    values = [value for _, value in pairs[:tokens]]
+    """What counts of a choice; `counted` are its tokens where only their number is told."""
+    drawn = choice.drawn
+    tokens = tokens_of_first_line([token for token, _ in drawn])
+    values = [value for _, value in drawn[:tokens]]
     known = [value for value in values if value is not None]
     return Sample(
         text=first_line(choice.text),
@@ -86,6 +102,6 @@ def sample_of(choice: Choice, counted: int | None) -> Sample:
 
 def prompt_tokens(answer: Completion) -> list[Drawn]:
     """Tokens of the prompt, without what was generated behind it."""
-    pairs = answer.choices[0].pairs()
+    drawn = answer.choices[0].drawn if answer.choices else []
     generated = 1 if answer.counted is None else answer.counted
-    return pairs[: len(pairs) - generated]
+    return drawn[: len(drawn) - generated]

@@ -6,7 +6,6 @@ samples in one request (n), log-probabilities (logprobs), and those of the promp
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -14,7 +13,7 @@ from typing import Any, TypeVar
 import httpx2
 from pydantic import BaseModel, ValidationError
 
-from services.generator.backends.alignment import token_ends
+from services.generator.backends.alignment import score_of, token_ends
 from services.generator.backends.completions import (
     Completion,
     Entry,
@@ -108,7 +107,8 @@ class CompletionsServer:
             return only * decoding.samples
         size = _MOST_TOGETHER if self._asks_together() else 1
         parts = await together(
-            self._samples(prompt, decoding, part) for part in batched(range(decoding.samples), size)
+            self._samples(prompt, decoding, range(first, min(first + size, decoding.samples)))
+            for first in range(0, decoding.samples, size)
         )
         return [sample for part in parts for sample in part]
 
@@ -160,25 +160,7 @@ class CompletionsServer:
             answer = await self._complete(_echo(text))
         except _Refused as error:
             raise InvalidArgument("items", f"{self.name} refuses one: {error}") from None
-        pairs = prompt_tokens(answer)
-        ends = token_ends([token for token, _ in pairs], text)
-        if ends is None:
-            raise self._strange("tokens that do not make the text that was sent")
-        counted = [
-            (value, end - len(prefix))
-            for (_, value), end in zip(pairs, ends, strict=True)
-            if end > len(prefix)
-        ]
-        values = [value for value, _ in counted if value is not None]
-        if len(values) != len(counted) or not values:
-            raise Unimplemented(
-                f"{self.name} does not score the first token of a text; name the model's start "
-                "token in STILLHOUSE_BACKEND_START"
-            )
-        total = math.fsum(values)
-        if not per_token:
-            return Score(total, len(values))
-        return Score(total, len(values), tuple(values), tuple(end for _, end in counted))
+        return score_of(prompt_tokens(answer), prefix, text, per_token=per_token, by=self.name)
 
     async def close(self) -> None:
         """Close connections."""
@@ -233,9 +215,9 @@ class CompletionsServer:
     async def _gives_echo(self) -> bool:
         text = "a b c"
         answer = await self._tried(_echo(text))
-        pairs = prompt_tokens(answer) if answer.choices else []
-        ends = token_ends([token for token, _ in pairs], text)
-        return bool(ends) and any(value is not None for _, value in pairs)
+        drawn = prompt_tokens(answer)
+        ends = token_ends([token for token, _ in drawn], text)
+        return bool(ends) and any(value is not None for _, value in drawn)
 
     async def _complete(self, body: dict[str, Any]) -> Completion:
         body = {"model": self._model} | body | self._settings.backend_extra
