@@ -1,8 +1,8 @@
-"""Where tokens end in a text, told from the texts of the tokens alone.
+"""Which tokens of a text are those of its end, told from the texts of the tokens alone.
 
 A server gives tokens as strings. Joined they are not always the text: one that holds a
-part of a character shows as U+FFFD or as nothing, a start token stands before the text, and
-some tokenizers show a word without the space before it.
+part of a character shows as U+FFFD or as nothing, so do markup tokens, a start token may
+stand before the text, and some tokenizers show a word without the space before it.
 """
 
 from __future__ import annotations
@@ -18,79 +18,66 @@ _UNKNOWN = "\ufffd"
 Drawn = tuple[str, float | None]
 """A token and its log-probability, where that is known."""
 
-_Span = tuple[int, int] | None  # None: a part of a character
+_Span = tuple[int, int] | None  # None: shows nothing of itself
 
 
-def token_ends(tokens: Sequence[str], text: str) -> list[int] | None:
-    """The end of each token in `text`, in characters; None if they don't belong together.
+def token_ends(tokens: Sequence[str], prefix: str, continuation: str) -> list[int] | None:
+    """Where the tokens of a continuation end in it, in characters; None if it isn't theirs.
 
-    A token that stands before the text ends at 0. Of several tokens that make one character
-    each ends where that character ends.
+    The last of `tokens` are meant, as many as there are ends. One that is partly of the
+    prefix is among them. Of several that make one character each ends where it ends.
     """
-    spans = _joined(tokens, text) or _searched(tokens, text)
+    text, start = prefix + continuation, len(prefix)
+    spans = _backwards(tokens, text, start)
     if spans is None:
         return None
     ends: list[int] = []
-    last = 0
+    last = start
     for number, span in enumerate(spans):
-        if span is None:
-            start, end = next((one for one in spans[number:] if one), (len(text), len(text)))
-            ends.append(start if start > last else end)
-        else:
-            last = span[1]
-            ends.append(last)
+        begin, end = next((one for one in spans[number:] if one), (len(text), len(text)))
+        if span is None and begin > last:
+            end = begin
+        elif span is not None:
+            last = end
+        if end > start:
+            ends.append(end - start)
     return ends
 
 
-def _joined(tokens: Sequence[str], text: str) -> list[_Span] | None:
-    """Spans of tokens that make the text, or end with it, when they are joined."""
-    joined = "".join(tokens)
-    if not joined.endswith(text):
-        return None
+def _backwards(tokens: Sequence[str], text: str, start: int) -> list[_Span] | None:
+    """Spans of the last tokens, until the text from `start` on is covered."""
     spans: list[_Span] = []
-    end = len(text) - len(joined)
-    for token in tokens:
-        start, end = end, end + len(token)
-        spans.append((max(start, 0), max(end, 0)) if token else None)
-    return spans
-
-
-def _searched(tokens: Sequence[str], text: str) -> list[_Span] | None:
-    """Spans of tokens that stand in the text one after the other, but for lost characters."""
-    spans: list[_Span] = []
-    position = waiting = 0
-    for token in tokens:
+    position, unseen = len(text), 0
+    for token in reversed(tokens):
+        if position <= start:
+            break
         shown = token.strip(_UNKNOWN)
         if not shown:
             spans.append(None)
-            waiting += 1
+            unseen += 1
             continue
-        found = text.find(shown, position, position + len(shown) + waiting + 1)
-        if found >= 0:
-            position, waiting = found + len(shown), 0
-            spans.append((found, position))
-        elif position or waiting:
+        found = text.rfind(shown, max(0, position - len(shown) - unseen - 1), position)
+        gap = text[found + len(shown) : position]
+        if found < 0 or not (unseen or gap == "" or (gap == " " and spans)):
             return None
-        else:
-            spans.append((0, 0))
-    return spans
+        spans.append((found, found + len(shown)))
+        position, unseen = found, 0
+    return spans[::-1] if position <= start or unseen else None
 
 
-def score_of(drawn: Sequence[Drawn], prefix: str, text: str, *, per_token: bool, by: str) -> Score:
-    """The score of what follows `prefix` in `text`, whose tokens are `drawn`.
+def score_of(
+    drawn: Sequence[Drawn], prefix: str, continuation: str, *, per_token: bool, by: str
+) -> Score:
+    """The score of a continuation whose tokens are the last of `drawn`.
 
-    A token that is partly of the prefix counts. `by` names the server in the errors:
-    FailedPrecondition if the tokens are not the text's, Unimplemented if one that counts
-    has no log-probability, as the first token of a text.
+    `by` names the server in the errors: FailedPrecondition if these are not its tokens,
+    Unimplemented if one that counts has no log-probability, as the first of a text.
     """
-    ends = token_ends([token for token, _ in drawn], text)
+    ends = token_ends([token for token, _ in drawn], prefix, continuation)
     if ends is None:
         raise FailedPrecondition(f"{by} gives tokens that do not make the text that was sent")
-    start = len(prefix)
-    counted = [
-        (value, end - start) for (_, value), end in zip(drawn, ends, strict=True) if end > start
-    ]
-    values = [value for value, _ in counted if value is not None]
+    counted = [value for _, value in drawn[len(drawn) - len(ends) :]]
+    values = [value for value in counted if value is not None]
     if len(values) != len(counted) or not values:
         raise Unimplemented(
             f"{by} does not score the first token of a text; name the model's start token in "
@@ -98,4 +85,4 @@ def score_of(drawn: Sequence[Drawn], prefix: str, text: str, *, per_token: bool,
         )
     if not per_token:
         return Score(math.fsum(values), len(values))
-    return Score(math.fsum(values), len(values), tuple(values), tuple(end for _, end in counted))
+    return Score(math.fsum(values), len(values), tuple(values), tuple(ends))

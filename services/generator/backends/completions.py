@@ -98,10 +98,3 @@ def sample_of(choice: Choice, counted: int | None) -> Sample:
         logprob=math.fsum(known) if known and len(known) == len(values) else math.nan,
         finished=choice.finish_reason == "stop" or "\n" in choice.text.lstrip(),
     )
-
-
-def prompt_tokens(answer: Completion) -> list[Drawn]:
-    """Tokens of the prompt, without what was generated behind it."""
-    drawn = answer.choices[0].drawn if answer.choices else []
-    generated = 1 if answer.counted is None else answer.counted
-    return drawn[: len(drawn) - generated]

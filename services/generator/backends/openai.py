@@ -6,19 +6,19 @@ samples in one request (n), log-probabilities (logprobs), and those of the promp
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 import httpx2
 from pydantic import BaseModel, ValidationError
 
-from services.generator.backends.alignment import score_of, token_ends
+from services.generator.backends.alignment import Drawn, score_of, token_ends
 from services.generator.backends.completions import (
     Completion,
     Entry,
     Models,
-    prompt_tokens,
     sample_of,
 )
 from services.generator.backends.patience import Patience, Transient
@@ -34,6 +34,12 @@ from stillhouse.generator.types import (
     ScoreItem,
 )
 
+log = logging.getLogger(__name__)
+
+# One, since to some servers no token means any number.
+_ONE_TOKEN = {"max_tokens": 1, "temperature": 0.0}
+_PROBES = ("The capital of France is", "One, two, three, four,", "Once upon a")
+_SAME = 0.1  # nats; a batch of another shape is computed with other roundings
 _MOST_TOGETHER = 64  # samples in one request
 _REFUSED = (400, 404, 405, 413, 422, 501)  # a request that no repetition makes better
 
@@ -47,7 +53,7 @@ class Abilities:
 
     together: bool = False
     logprobs: bool = False
-    echo: bool = False
+    unscored: str = ""  # why it can't score, if it can't
 
 
 class _Refused(Exception):
@@ -87,12 +93,13 @@ class CompletionsServer:
         """Ask for the model, for one token of it, and for what else the server can do."""
         entry = await self._entry()
         self._model = entry.id
-        await self._required({"prompt": "a", "max_tokens": 1, "temperature": 0.0})
+        await self._required(_ONE_TOKEN | {"prompt": _PROBES[0]})
         self._abilities = Abilities(
             together=await self._gives_two(),
-            logprobs=await self._gives_logprobs(),
-            echo=await self._gives_echo(),
+            logprobs=await self._greedy(_PROBES[0]) is not None,
+            unscored=await self._unscored(),
         )
+        log.info("server asked", extra={"url": self._url} | asdict(self._abilities))
         return ModelDescription(
             pointer=pointer_to("openai", self._url, self._model),
             parameters=0,
@@ -149,18 +156,25 @@ class CompletionsServer:
 
         A token that is partly of the prefix counts as the continuation's.
         """
-        if not self._abilities.echo:
-            raise Unimplemented(
-                f"{self.name} does not give the log-probabilities of a prompt (echo with "
-                "logprobs), so it can't score; ask another generator"
-            )
+        if self._abilities.unscored:
+            raise Unimplemented(f"{self.name} can't score: {self._abilities.unscored}")
         prefix = item.prefix or self._settings.backend_start
-        text = prefix + item.continuation
         try:
-            answer = await self._complete(_echo(text))
+            drawn = await self._echoed(prefix, item.continuation)
         except _Refused as error:
             raise InvalidArgument("items", f"{self.name} refuses one: {error}") from None
-        return score_of(prompt_tokens(answer), prefix, text, per_token=per_token, by=self.name)
+        return score_of(drawn, prefix, item.continuation, per_token=per_token, by=self.name)
+
+    async def _echoed(self, prefix: str, continuation: str) -> list[Drawn]:
+        """The tokens of a text, without what was generated behind it."""
+        answer = await self._complete(
+            _ONE_TOKEN | {"prompt": prefix + continuation, "echo": True, "logprobs": 1}
+        )
+        drawn = answer.choices[0].drawn if answer.choices else []
+        generated = 1 if answer.counted is None else answer.counted
+        shorter = drawn[: len(drawn) - generated]  # some servers leave it out already
+        ends = token_ends([token for token, _ in shorter], prefix, continuation)
+        return shorter if ends else drawn
 
     async def close(self) -> None:
         """Close connections."""
@@ -170,11 +184,13 @@ class CompletionsServer:
         """The model by its name, or the server's only one."""
         try:
             models = (await self._ask(Models, "GET", "/v1/models")).data
-        except _Refused as error:
+        except (_Refused, FailedPrecondition, Unavailable) as error:
             if not self._model:
+                reason = f"{self.name} does not list its models ({error})"
+                if isinstance(error, Unavailable):
+                    raise Unavailable(reason) from None
                 raise FailedPrecondition(
-                    f"{self.name} does not list its models ({error}); name one in "
-                    "STILLHOUSE_BACKEND_MODEL"
+                    f"{reason}; name one in STILLHOUSE_BACKEND_MODEL"
                 ) from None
             models = []
         if not self._model:
@@ -204,20 +220,39 @@ class CompletionsServer:
             return Completion(choices=[])
 
     async def _gives_two(self) -> bool:
-        body = {"prompt": "a", "max_tokens": 1, "temperature": 1.0, "n": 2}
+        body = _ONE_TOKEN | {"prompt": _PROBES[0], "temperature": 1.0, "n": 2}
         return len((await self._tried(body)).choices) == 2
 
-    async def _gives_logprobs(self) -> bool:
-        body = {"prompt": "a", "max_tokens": 1, "temperature": 0.0, "logprobs": 1}
-        choices = (await self._tried(body)).choices
-        return bool(choices) and choices[0].logprobs is not None
+    async def _greedy(self, prompt: str) -> Drawn | None:
+        """The most likely next token, if the server tells its log-probability."""
+        choices = (await self._tried(_ONE_TOKEN | {"prompt": prompt, "logprobs": 1})).choices
+        return choices[0].drawn[0] if choices and choices[0].drawn else None
 
-    async def _gives_echo(self) -> bool:
-        text = "a b c"
-        answer = await self._tried(_echo(text))
-        drawn = prompt_tokens(answer)
-        ends = token_ends([token for token, _ in drawn], text)
-        return bool(ends) and any(value is not None for _, value in drawn)
+    async def _unscored(self) -> str:
+        """Why the server can't score; "" if it can.
+
+        What it draws must be as likely when it is read: some servers give each token of an
+        echo the log-probability of another place.
+        """
+        for prompt in _PROBES:
+            token, drawn = await self._greedy(prompt) or ("", None)
+            try:
+                echoed = await self._echoed(prompt, token)
+            except (_Refused, FailedPrecondition, Unavailable) as error:
+                return f"it does not echo a prompt with logprobs ({error})"
+            if all(value is None for _, value in echoed):
+                return "it does not give the log-probabilities of a prompt (echo with logprobs)"
+            read, value = echoed[-1]
+            if not token.strip() or read != token or drawn is None or value is None:
+                continue
+            if abs(drawn - value) < _SAME:
+                return ""
+            return (
+                f"what it draws with log-probability {drawn:.3f} it reads with {value:.3f}: its "
+                "echo is not to be trusted"
+            )
+        log.warning("%s: the log-probabilities of its echo could not be checked", self.name)
+        return ""
 
     async def _complete(self, body: dict[str, Any]) -> Completion:
         body = {"model": self._model} | body | self._settings.backend_extra
@@ -259,11 +294,6 @@ class CompletionsServer:
         return FailedPrecondition(
             f"{self.name} does not answer as a server of completions does: {what}"
         )
-
-
-def _echo(text: str) -> dict[str, Any]:
-    """One token, since to some servers none means any number."""
-    return {"prompt": text, "max_tokens": 1, "temperature": 0.0, "echo": True, "logprobs": 1}
 
 
 def _message(answer: httpx2.Response) -> str:
