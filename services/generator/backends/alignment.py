@@ -10,13 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from services.generator.backends.drawn import Drawn
 from stillhouse.errors import FailedPrecondition, Unimplemented
 from stillhouse.generator.types import Score
 
 _UNKNOWN = "\ufffd"
-
-Drawn = tuple[str, float | None]
-"""A token and its log-probability, where that is known."""
 
 _Span = tuple[int, int] | None  # None: shows nothing of itself
 

@@ -38,7 +38,7 @@ class Model(Protocol):
         ...
 
     async def score(self, items: Sequence[ScoreItem], *, per_token: bool = False) -> list[Score]:
-        """One score per item, in order; Unimplemented where the backend has none."""
+        """One score per item, in order; Unimplemented, by name, where the backend has none."""
         ...
 
 
@@ -51,10 +51,7 @@ class Backend(Protocol):
         ...
 
     async def start(self) -> None:
-        """Make ready; a model may have to be loaded yet.
-
-        Unavailable if a server that is needed does not answer.
-        """
+        """Make ready, waiting for a server that is needed; a model may have to be loaded yet."""
         ...
 
     async def load(self, pointer: ModelPointer) -> Model:

@@ -1,15 +1,18 @@
-"""What servers of completions send: their answers, and what is read from them."""
+"""What servers of completions send."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from pydantic import BaseModel
 
-from services.generator.backends.alignment import Drawn
-from services.generator.lines import first_line, tokens_of_first_line
-from stillhouse.generator.types import Sample
+from services.generator.backends.drawn import Drawn
+
+
+class Likely(BaseModel):
+    """A token that was likely, in llama.cpp's form."""
+
+    logprob: float | None = None
 
 
 class Token(BaseModel):
@@ -17,6 +20,7 @@ class Token(BaseModel):
 
     token: str
     logprob: float | None = None
+    top_logprobs: list[Likely] | None = None
 
 
 class Logprobs(BaseModel):
@@ -24,6 +28,7 @@ class Logprobs(BaseModel):
 
     tokens: list[str] | None = None
     token_logprobs: list[float | None] | None = None
+    top_logprobs: list[dict[str, float] | None] | None = None
     content: list[Token] | None = None
 
     @property
@@ -32,6 +37,16 @@ class Logprobs(BaseModel):
         if self.content:
             return [(one.token, one.logprob) for one in self.content]
         return list(zip(self.tokens or [], self.token_logprobs or [], strict=False))
+
+    @property
+    def highest(self) -> float | None:
+        """The log-probability of what was likeliest in place of the first token."""
+        if self.content:
+            values = [one.logprob for one in self.content[0].top_logprobs or []]
+        else:
+            first = next(iter(self.top_logprobs or []), None)
+            values = list((first or {}).values())
+        return max((value for value in values if value is not None), default=None)
 
 
 class Choice(BaseModel):
@@ -46,6 +61,11 @@ class Choice(BaseModel):
     def drawn(self) -> list[Drawn]:
         """Its tokens, if the server tells them."""
         return self.logprobs.drawn if self.logprobs else []
+
+    @property
+    def highest(self) -> float | None:
+        """As `Logprobs.highest`, if the server tells it."""
+        return self.logprobs.highest if self.logprobs else None
 
 
 class Usage(BaseModel):
@@ -84,17 +104,3 @@ class Models(BaseModel):
     """All that it has."""
 
     data: list[Entry]
-
-
-def sample_of(choice: Choice, counted: int | None) -> Sample:
-    """What counts of a choice; `counted` are its tokens where only their number is told."""
-    drawn = choice.drawn
-    tokens = tokens_of_first_line([token for token, _ in drawn])
-    values = [value for _, value in drawn[:tokens]]
-    known = [value for value in values if value is not None]
-    return Sample(
-        text=first_line(choice.text),
-        tokens=tokens or counted or 0,
-        logprob=math.fsum(known) if known and len(known) == len(values) else math.nan,
-        finished=choice.finish_reason == "stop" or "\n" in choice.text.lstrip(),
-    )

@@ -17,6 +17,10 @@ _T = TypeVar("_T")
 _FIRST_WAIT, _LONGEST_WAIT = 0.25, 30.0
 
 
+class Refused(Exception):
+    """The server said what is wrong with a request; no repetition makes it better."""
+
+
 class Transient(Exception):
     """A failure that may be over at the next attempt.
 

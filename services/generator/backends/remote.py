@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Awaitable, Iterable, Sequence
+from dataclasses import replace
 from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 
@@ -19,7 +21,12 @@ from stillhouse.generator.types import (
     ScoreItem,
 )
 
+log = logging.getLogger(__name__)
+
 _T = TypeVar("_T")
+
+_BETWEEN_STARTS = 2.0  # seconds; a server may take minutes to load its model
+_REMEDY = "ask a generator with STILLHOUSE_BACKEND=transformers"
 
 
 class ModelServer(Protocol):
@@ -28,7 +35,10 @@ class ModelServer(Protocol):
     name: str
 
     async def open(self) -> ModelDescription:
-        """Its model, once it answers; Unavailable if it does not."""
+        """Its model, once it answers; Unavailable if it does not.
+
+        The pointer's uri says where it is, as kind:url#model.
+        """
         ...
 
     async def sample(self, prompt: Prompt, decoding: Decoding) -> list[Sample]:
@@ -45,11 +55,21 @@ class ModelServer(Protocol):
 
 
 class RemoteBackend:
-    """Backend and model in one: a server's only model."""
+    """Backend and model in one: a server's only model.
 
-    def __init__(self, server: ModelServer, max_waiting: int = 64) -> None:
+    `declared` names the checkpoint that the server serves, for those who know the model by
+    its files; without it the digest is of the server's own name of it.
+    """
+
+    def __init__(
+        self,
+        server: ModelServer,
+        max_waiting: int = 64,
+        declared: ModelPointer | None = None,
+    ) -> None:
         self._server = server
         self._max_waiting = max_waiting
+        self._declared = declared
         self._waiting = 0
         self._description: ModelDescription | None = None
 
@@ -60,30 +80,48 @@ class RemoteBackend:
 
     @property
     def pointer(self) -> ModelPointer:
-        """The server and its name of the model; the digest is of that name."""
+        """What was declared, or the server and its name of the model."""
         return self.describe().pointer
 
     def describe(self) -> ModelDescription:
-        """What the server tells of its model."""
+        """What the server tells of its model, and what it can't do."""
         if self._description is None:
             raise Unavailable(f"{self._server.name} has not answered yet")
         return self._description
 
     async def start(self) -> None:
-        """Ask the server what it is and what it can do."""
-        self._description = await self._server.open()
+        """Ask the server what it is and what it can do, as soon as it is there."""
+        found = await self._answer()
+        uri = found.pointer.uri
+        own = ModelPointer(uri, hashlib.sha256(uri.encode()).hexdigest())
+        self._description = replace(
+            found,
+            pointer=self._declared or own,
+            constraints_refused=f"{self._server.name} does not give the log-probabilities of all "
+            f"tokens at each step; {_REMEDY}",
+            load_refused=f"its model is served elsewhere ({uri}) and stays; {_REMEDY}",
+        )
+
+    async def _answer(self) -> ModelDescription:
+        while True:
+            try:
+                return await self._server.open()
+            except (Unavailable, ResourceExhausted) as error:
+                log.warning("waiting for the server: %s", error)
+            await asyncio.sleep(_BETWEEN_STARTS)
 
     async def load(self, pointer: ModelPointer) -> RemoteBackend:
         """Nothing to do for this backend's own model; FailedPrecondition for any other."""
         if not pointer.uri:
             raise InvalidArgument("model.uri", "is empty; give the folder of a model")
-        own = self.pointer
-        if (pointer.digest or own.digest) != own.digest or (
-            not pointer.digest and pointer.uri != own.uri
-        ):
+        description = self.describe()
+        own = description.pointer
+        same = pointer.digest == own.digest if pointer.digest else pointer.uri == own.uri
+        if not same:
             raise FailedPrecondition(
-                f"this generator's model is served elsewhere ({own.uri}) and stays: serve "
-                f"{pointer.uri} there, or ask a generator with STILLHOUSE_BACKEND=transformers"
+                f"this generator can't load {pointer.uri}: {description.load_refused}. If the "
+                "server serves just that, say so in STILLHOUSE_MODEL_URI and "
+                "STILLHOUSE_MODEL_DIGEST"
             )
         return self
 
@@ -91,11 +129,11 @@ class RemoteBackend:
         """Prompts side by side; refuses, before it asks the server, what needs each step."""
         for number, prompt in enumerate(prompts):
             if prompt.constraints:
-                raise self._no_steps(f"prompts[{number}].constraints")
+                raise self._refused(f"prompts[{number}].constraints")
             if not prompt.text:
                 raise InvalidArgument("prompts", "a prompt must hold at least one token")
         if decoding.beam is not None:
-            raise self._no_steps("decoding.beam")
+            raise self._refused("decoding.beam")
         return await self._admitted(self._server.sample(one, decoding) for one in prompts)
 
     async def score(self, items: Sequence[ScoreItem], *, per_token: bool = False) -> list[Score]:
@@ -122,11 +160,9 @@ class RemoteBackend:
         finally:
             self._waiting -= 1
 
-    def _no_steps(self, field: str) -> FailedPrecondition:
+    def _refused(self, field: str) -> FailedPrecondition:
         return FailedPrecondition(
-            f"{field} needs the log-probabilities of all tokens at each step, which "
-            f"{self._server.name} does not give; ask a generator with "
-            "STILLHOUSE_BACKEND=transformers"
+            f"{field} can't be decoded with: {self.describe().constraints_refused}"
         )
 
 
@@ -141,10 +177,9 @@ async def together(jobs: Iterable[Awaitable[_T]]) -> list[_T]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def pointer_to(kind: str, url: str, model: str) -> ModelPointer:
-    """`kind:url#model`, with the SHA-256 of that name as its digest."""
-    uri = f"{kind}:{url}#{model}"
-    return ModelPointer(uri, hashlib.sha256(uri.encode()).hexdigest())
+def untempered(decoding: Decoding) -> bool:
+    """Whether what is drawn is as likely as the model itself says: greedy, or as it is."""
+    return decoding.temperature == 0 or (decoding.temperature == 1 and decoding.top_p == 1)
 
 
 def seed_of(seed: int, prompt_id: str, index: int) -> int:

@@ -10,7 +10,7 @@ import torch
 from services.checkpoints.load import LoadedModel
 from services.generator.decoding import decode
 from services.generator.memory import DEFAULT_BUDGET
-from services.generator.model import ModelHolder, describe
+from services.generator.model import ModelHolder
 from services.generator.scoring import score
 from services.generator.settings import GeneratorSettings
 from stillhouse.generator.types import (
@@ -38,8 +38,8 @@ class LocalModel:
         return self._loaded.pointer
 
     def describe(self) -> ModelDescription:
-        """What it is; it can do everything."""
-        return describe(self._loaded)
+        """What it is."""
+        return self._holder.describe(self._loaded)
 
     async def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> list[list[Sample]]:
         """Sampled, or with decoding.beam searched for, after the calls before it."""
