@@ -41,10 +41,12 @@ _TOGETHER = (64, 8, 2)  # samples in one request; llama.cpp takes as many as it 
 class Abilities:
     """What a server can do beyond one sample of one prompt.
 
-    together: most samples in one request. logprobs: it tells those of what it generates;
-    raw: they are the model's own at any temperature. unscored: why it can't score.
+    draws: it samples at all. together: most samples in one request. logprobs: it tells those
+    of what it generates; raw: they are the model's own at any temperature. unscored: why it
+    can't score.
     """
 
+    draws: bool = True
     together: int = 1
     logprobs: bool = False
     raw: bool = False
@@ -73,6 +75,7 @@ class CompletionsServer:
         self._model = entry.id
         await self._required(_ONE_TOKEN | {"prompt": PROBES[0]})
         self._abilities = Abilities(
+            draws=await self._draws(),
             together=await self._most_together(),
             logprobs=await self._greedy(PROBES[0]) is not None,
             raw=await self._is_raw(),
@@ -92,6 +95,11 @@ class CompletionsServer:
         if decoding.temperature == 0:
             only = await self._samples(prompt, decoding, range(1))
             return only * decoding.samples
+        if not self._abilities.draws:
+            raise FailedPrecondition(
+                f"decoding.temperature: {self.name} draws the same text whatever the seed; make it "
+                "sample, as by a field of its own in STILLHOUSE_BACKEND_EXTRA, or ask for 0"
+            )
         size = self._together()
         parts = await together(
             self._samples(prompt, decoding, range(first, min(first + size, decoding.samples)))
@@ -162,9 +170,7 @@ class CompletionsServer:
     async def _echoed(self, prefix: str, continuation: str) -> list[Drawn]:
         """The tokens of a text, without what was generated behind it; [] without an echo."""
         text = prefix + continuation
-        answer = await self._complete(
-            _ONE_TOKEN | {"prompt": text, "echo": True, "logprobs": 1}
-        )
+        answer = await self._complete(_ONE_TOKEN | {"prompt": text, "echo": True, "logprobs": 1})
         if not answer.choices or not answer.choices[0].text.startswith(text):
             return []
         drawn = answer.choices[0].drawn
@@ -177,9 +183,10 @@ class CompletionsServer:
         """The model by its name, or the server's only one."""
         try:
             models = (await self._channel.ask(Models, "GET", "/v1/models")).data
-        except (Refused, FailedPrecondition) as error:
+        except (Refused, FailedPrecondition, Unavailable) as error:
             if not self._model:
-                raise FailedPrecondition(
+                kind = Unavailable if isinstance(error, Unavailable) else FailedPrecondition
+                raise kind(
                     f"{self.name} does not list its models ({error}); name one in "
                     "STILLHOUSE_BACKEND_MODEL"
                 ) from None
@@ -212,6 +219,13 @@ class CompletionsServer:
             return (await self._complete(body)).choices
         except (Refused, FailedPrecondition, Unavailable):
             return []
+
+    async def _draws(self) -> bool:
+        """Whether two seeds give two texts, hot as they are; believed where it can't be tried."""
+        body = {"prompt": PROBES[0], "max_tokens": 16, "temperature": 2.0}
+        told = [await self._first(body | {"seed": seed}) for seed in (1, 2)]
+        texts = [one.text for one in told if one]
+        return len(texts) < 2 or texts[0] != texts[1]
 
     async def _most_together(self) -> int:
         for many in _TOGETHER:
