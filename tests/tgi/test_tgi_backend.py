@@ -169,7 +169,7 @@ async def test_scores_are_those_of_the_input(wire: TgiWireServer) -> None:
 async def test_a_server_without_input_details_says_so_by_name() -> None:
     async with serving(TgiWireServer(prefill=False)) as wire:
         backend = await opened(wire)
-        with pytest.raises(Unimplemented, match="TGI server at .*enable-prefill-logprobs"):
+        with pytest.raises(Unimplemented, match=r"TGI server at .*enable-prefill-logprobs"):
             await backend.score([ScoreItem("the cat", " sat")])
         assert "enable-prefill-logprobs" in backend.describe().score_refused
 
@@ -206,7 +206,8 @@ async def test_a_request_that_takes_too_long_is_tried_again(wire: TgiWireServer)
     await backend.start()
     wire.failures = ["hang"]
     [[sample]] = await backend.generate(PROMPTS[:1], Decoding(1, 4, temperature=0))
-    assert sample.tokens and len(waits) == 1
+    assert sample.tokens
+    assert len(waits) == 1
 
 
 @pytest.mark.parametrize(
@@ -233,7 +234,7 @@ async def test_what_is_no_such_server_is_not_tried_again(
 
 async def test_what_the_server_refuses_names_the_prompt(wire: TgiWireServer) -> None:
     backend = await opened(wire)
-    with pytest.raises(InvalidArgument, match="refuses 'long'.*must be <= 128"):
+    with pytest.raises(InvalidArgument, match=r"refuses 'long'.*must be <= 128"):
         await backend.generate([Prompt("long", "the cat " * 90)], WARM)
     with pytest.raises(InvalidArgument, match="must be <= 128"):
         await backend.score([ScoreItem("the cat " * 90, " sat")])
@@ -245,7 +246,7 @@ async def test_a_key_is_sent(wire: TgiWireServer) -> None:
 
 
 async def test_another_model_than_the_one_named(wire: TgiWireServer) -> None:
-    with pytest.raises(FailedPrecondition, match="toy/bigrams.*STILLHOUSE_BACKEND_MODEL"):
+    with pytest.raises(FailedPrecondition, match=r"toy/bigrams.*STILLHOUSE_BACKEND_MODEL"):
         await opened(wire, backend_model="gpt2")
 
 
@@ -280,7 +281,7 @@ async def test_through_the_door(wire: TgiWireServer) -> None:
             _ = [one async for one in client.generate(PROMPTS, Decoding(1, 4, beam=Beam(width=2)))]
         assert not wire.requests  # before anything was asked
         await client.load_model(description.pointer)
-        with pytest.raises(FailedPrecondition, match="student.*STILLHOUSE_MODEL_DIGEST"):
+        with pytest.raises(FailedPrecondition, match=r"student.*STILLHOUSE_MODEL_DIGEST"):
             await client.load_model(ModelPointer("/models/student", "ab" * 32))
 
 

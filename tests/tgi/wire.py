@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import math
 import random
 import re
@@ -53,7 +54,7 @@ def read(text: str) -> list[tuple[str, float | None]]:
     """Every token of a text and its log-probability; words that are not known share one."""
     tokens = tokens_of(text)
     pairs: list[tuple[str, float | None]] = [(tokens[0], None)]
-    for last, token in zip(tokens, tokens[1:], strict=False):
+    for last, token in itertools.pairwise(tokens):
         pairs.append((token, logprobs_after(last)[token if token in WORDS else OTHER]))
     return pairs
 

@@ -11,11 +11,13 @@ from stillhouse.errors import FailedPrecondition, Unavailable
 
 log = logging.getLogger(__name__)
 
+# They end where a tokenizer cuts whatever follows.
 PROBES = (
-    "The capital of France is",
+    "The capital of France is Paris,",
     "One, two, three, four,",
-    "Once upon a",
-    "This is the first of",
+    "Question: Who wrote this?\nAnswer:",
+    "Once upon a time,",
+    "First of all,",
 )
 _SAME = 0.1  # nats; a batch of another shape is computed with other roundings
 
@@ -36,6 +38,7 @@ async def why_unscored(
     continuation as the server reads them, empty where it does not. What it draws must be as
     likely when it is read: some servers give each token the log-probability of another place.
     """
+    pairs: list[tuple[float, float]] = []
     for prompt in PROBES:
         token, drawn = await greedy(prompt) or ("", None)
         try:
@@ -45,13 +48,16 @@ async def why_unscored(
         if all(value is None for _, value in tokens):
             return "it does not give the log-probabilities of a prompt"
         last, value = tokens[-1]
-        if not token.strip() or last.strip() != token.strip() or drawn is None or value is None:
-            continue  # with the prompt before it the text has other tokens
-        if same(drawn, value):
-            return ""
-        return (
-            f"what it draws with log-probability {drawn:.3f} it reads with {value:.3f}, so those "
-            "of a prompt can't be trusted"
-        )
-    log.warning("%s: its log-probabilities of a prompt could not be checked", by)
-    return ""
+        if token.strip() and last.strip() == token.strip() and None not in (drawn, value):
+            pairs.append((float(drawn or 0), float(value or 0)))
+    wrong = [pair for pair in pairs if not same(*pair)]
+    if 2 * len(wrong) < len(pairs):
+        return ""
+    if not wrong:
+        log.warning("%s: its log-probabilities of a prompt could not be checked", by)
+        return ""
+    drawn, value = wrong[0]
+    return (
+        f"what it draws with log-probability {drawn:.3f} it reads with {value:.3f}, so those of a "
+        "prompt can't be trusted"
+    )
