@@ -254,7 +254,8 @@ async def test_a_start_waits_for_the_server() -> None:
     wire = TgiWireServer(failures=[(503, "")] * 2)
     async with serving(wire):
         backend = impatient(wire, [])
-        assert backend.loaded is None
+        with pytest.raises(Unavailable, match="has not answered yet"):
+            _ = backend.loaded
         await backend.start()
         assert backend.loaded is backend
 

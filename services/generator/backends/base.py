@@ -47,7 +47,10 @@ class Backend(Protocol):
 
     @property
     def loaded(self) -> Model | None:
-        """The model, or None before the first load."""
+        """The model, or None before the first load.
+
+        Unavailable while a server that is needed has not answered yet.
+        """
         ...
 
     async def start(self) -> None:

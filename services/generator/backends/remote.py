@@ -74,9 +74,10 @@ class RemoteBackend:
         self._description: ModelDescription | None = None
 
     @property
-    def loaded(self) -> RemoteBackend | None:
-        """The model, or None before the server has answered."""
-        return None if self._description is None else self
+    def loaded(self) -> RemoteBackend:
+        """The model; Unavailable before the server has answered."""
+        self.describe()
+        return self
 
     @property
     def pointer(self) -> ModelPointer:
