@@ -2,12 +2,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+TGI := .venv-tgi
 
 NATIVE_SOURCES := $(shell find native/include native/src native/python -name '*.[hc]pp' -o -name '*.py' 2>/dev/null)
 PROTOS := find protos -name '*.proto'
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test bench-generate bench-engine bench-rpc lint proto proto-check
+.PHONY: help install demo test test-tgi bench-generate bench-engine bench-rpc lint proto proto-check
 .PHONY: native-test native-asan native-tsan native-fuzz
 
 help:            ## Show the targets
@@ -29,6 +30,16 @@ demo: install    ## Run recipes/demo.yaml: two generations in under 15 minutes
 
 test: install    ## Run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+
+test-tgi: $(TGI)/.installed  ## Test the tgi backend, whose client can't be where transformers is
+	$(TGI)/bin/python -m pytest tests/tgi $(PYTEST_ARGS)
+
+$(TGI)/.installed: pyproject.toml clients/pyproject.toml constraints-tgi.txt
+	test -x $(TGI)/bin/python || $(PYTHON) -m venv $(TGI)
+	$(TGI)/bin/python -m pip install --quiet -c constraints-tgi.txt pip setuptools
+	$(TGI)/bin/python -m pip install --quiet -c constraints-tgi.txt -e clients -e '.[tgi]' \
+		pytest pytest-asyncio pytest-timeout
+	touch $@
 
 bench-generate: install  ## Sampling and scoring against transformers' own ways
 	OMP_WAIT_POLICY=passive $(BIN)/python -m bench.generate.bench

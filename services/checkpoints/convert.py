@@ -7,12 +7,14 @@ import shutil
 import struct
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import AutoTokenizer, PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
+from services.checkpoints.load import model_class
 from stillhouse.errors import InvalidArgument
 
 
@@ -21,20 +23,21 @@ def convert_gguf(file: Path, folder: Path) -> None:
     transformers_logging.disable_progress_bar()
     source, gguf = str(file.parent), file.name
     try:
-        model = AutoModelForCausalLM.from_pretrained(source, gguf_file=gguf, dtype=torch.float32)
+        kind = model_class(source, gguf_file=gguf)
+        model = kind.from_pretrained(source, gguf_file=gguf, dtype=torch.float32)
         tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=gguf)
     except (OSError, ValueError, LookupError, OverflowError, struct.error) as error:
         raise InvalidArgument(
             "recipe.teacher.model", f"{file} cannot be read as GGUF: {_first_line(error)}"
         ) from None
-    _save(_unquantized(model), tokenizer, folder)
+    _save(_unquantized(model, kind), tokenizer, folder)
 
 
 def fetch(name: str, folder: Path) -> None:
     """Write the hub's model `name`, float32, to `folder`, whole or not at all."""
     transformers_logging.disable_progress_bar()
     try:
-        model = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32)
+        model = model_class(name).from_pretrained(name, dtype=torch.float32)
         tokenizer = AutoTokenizer.from_pretrained(name)
     except (OSError, ValueError) as error:
         raise InvalidArgument(
@@ -48,14 +51,14 @@ def _first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
-def _unquantized(model: PreTrainedModel) -> PreTrainedModel:
+def _unquantized(model: PreTrainedModel, kind: Any) -> PreTrainedModel:
     """The same weights in a model that save_pretrained accepts: one loaded from GGUF is
     marked as quantised although its weights are plain float32 by then.
     """
     config = model.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config
-    plain: PreTrainedModel = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    plain: PreTrainedModel = kind.from_config(config, dtype=torch.float32)
     plain.load_state_dict(model.state_dict())
     plain.generation_config = model.generation_config
     return plain

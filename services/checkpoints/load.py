@@ -1,13 +1,20 @@
-"""Loading a causal language model and its tokenizer for inference or training."""
+"""Loading a language model, causal or seq2seq, and its tokenizer for inference or training."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    AutoTokenizer,
+    PreTrainedModel,
+)
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from services.checkpoints.vocabulary import Vocabulary, read_vocabulary
@@ -23,6 +30,11 @@ class LoadedModel:
     tokenizer: PreTrainedTokenizerBase
     pointer: ModelPointer
 
+    @property
+    def has_encoder(self) -> bool:
+        """Whether prompts are read by an encoder (seq2seq), not continued by the one decoder."""
+        return bool(self.model.config.is_encoder_decoder)
+
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """What each token adds to a text; FailedPrecondition if that can't be told."""
@@ -37,9 +49,18 @@ def load(pointer: ModelPointer) -> LoadedModel:
     folder = Path(pointer.uri)
     if not (folder / "config.json").is_file():
         raise NotFound(f"no model at {folder}: a folder with config.json is needed")
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    model = model_class(folder).from_pretrained(folder, dtype=torch.float32)
     model.eval()
-    return LoadedModel(model, load_tokenizer(folder), pointer)
+    loaded = LoadedModel(model, load_tokenizer(folder), pointer)
+    if loaded.has_encoder:  # what it reads begins at the first position
+        loaded.tokenizer.padding_side = "right"
+    return loaded
+
+
+def model_class(source: Path | str, **where: Any) -> Any:
+    """The class that reads the checkpoint at `source`: with an encoder, or causal."""
+    config = AutoConfig.from_pretrained(source, **where)
+    return AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:

@@ -20,6 +20,7 @@ from stillhouse.errors import (
     NotFound,
     ResourceExhausted,
     Unavailable,
+    Unimplemented,
 )
 from stillhouse.generator.types import Score, ScoreItem
 from stillhouse.index.types import MatchStatistics
@@ -144,7 +145,7 @@ class _Calls(Generic[Q, A]):
                     f"{self._backend} took longer than {self._limits.seconds:g} s for "
                     f"{len(questions)} questions; raise its timeout or lower its batch size"
                 ) from None
-            except (NotFound, FailedPrecondition) as error:
+            except (NotFound, FailedPrecondition, Unimplemented) as error:
                 raise Unavailable(f"{self._backend} can't answer: {error}") from error
         raise Unavailable(f"{self._backend} stayed at its limit")
 

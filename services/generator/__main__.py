@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-import torch
-
+from services.generator.backends.base import Backend
+from services.generator.backends.choice import open_backend
 from services.generator.consumer import PromptHandler
-from services.generator.model import ModelHolder
 from services.generator.rpc import GeneratorService
 from services.generator.settings import GeneratorSettings
 from services.runtime import streams
@@ -21,18 +20,21 @@ from stillhouse.generator.v1.generator_pb2_grpc import add_GeneratorServiceServi
 
 async def main(settings: GeneratorSettings) -> None:
     """Serve until SIGTERM; a teacher also works on the queue."""
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
-    holder = ModelHolder(frozen=settings.role == "critic", max_waiting=settings.max_waiting)
-    server = Server(settings, ("stillhouse.generator.v1.GeneratorService",))
-    add_GeneratorServiceServicer_to_server(GeneratorService(holder, settings), server.grpc)
-    async with serving(server):
-        await until_stopped(_work(settings, holder, server))
+    backend = open_backend(settings)
+    try:
+        server = Server(settings, ("stillhouse.generator.v1.GeneratorService",))
+        service = GeneratorService(backend, settings)
+        add_GeneratorServiceServicer_to_server(service, server.grpc)
+        async with serving(server):
+            await until_stopped(_work(settings, backend, server))
+    finally:
+        await backend.close()
 
 
-async def _work(settings: GeneratorSettings, holder: ModelHolder, server: Server) -> None:
+async def _work(settings: GeneratorSettings, backend: Backend, server: Server) -> None:
+    await backend.start()
     if settings.model_uri:
-        await holder.load(ModelPointer(settings.model_uri, settings.model_digest))
+        await backend.load(ModelPointer(settings.model_uri, settings.model_digest))
     if settings.role == "critic":
         await server.ready()
         await asyncio.Event().wait()
@@ -45,7 +47,7 @@ async def _work(settings: GeneratorSettings, holder: ModelHolder, server: Server
             js,
             stream=PROMPTS,
             consumer=GENERATORS,
-            handle=PromptHandler(holder, publisher, settings.memory_mib * 2**20),
+            handle=PromptHandler(backend, publisher),
             dead=DeadLetterBox(publisher),
             ack_wait=settings.ack_wait,
         ).run()

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import time
 
+from services.generator.backends.base import Backend
 from services.generator.candidates import candidates_of
-from services.generator.decoding import decode
-from services.generator.model import ModelHolder
 from services.runtime.streams import Publisher
 from services.topology import candidates_subject, message_id
 from stillhouse.events.v1 import events_pb2
@@ -25,10 +24,8 @@ log = logging.getLogger(__name__)
 class PromptHandler:
     """Decodes one prompt batch by the model it names and publishes its candidates."""
 
-    def __init__(self, holder: ModelHolder, publisher: Publisher, budget: int) -> None:
-        """`budget`: bytes for the caches and logits of a batch."""
-        self._holder = holder
-        self._budget = budget
+    def __init__(self, backend: Backend, publisher: Publisher) -> None:
+        self._backend = backend
         self._publisher = publisher
 
     async def __call__(self, payload: bytes) -> None:
@@ -52,15 +49,12 @@ class PromptHandler:
         )
 
     async def _generate(self, batch: events_pb2.PromptBatch) -> events_pb2.CandidateBatch:
-        loaded = await self._holder.load(pointer_from_proto(batch.model))
+        model = await self._backend.load(pointer_from_proto(batch.model))
         decoding = decoding_from_proto(batch.decoding)
         prompts = [_prompt(entry) for entry in batch.documents]
-        groups = await self._holder.use(
-            loaded,
-            lambda model, cancelled: decode(model, prompts, decoding, cancelled, self._budget),
-        )
+        groups = await model.generate(prompts, decoding)
         result = events_pb2.CandidateBatch(
-            key=batch.key, model_digest=loaded.pointer.digest, cascade=batch.cascade
+            key=batch.key, model_digest=model.pointer.digest, cascade=batch.cascade
         )
         for entry, prompt, samples in zip(batch.documents, prompts, groups, strict=True):
             candidates = candidates_of(
@@ -68,7 +62,7 @@ class PromptHandler:
                 run_id=batch.key.run_id,
                 generation=batch.key.generation,
                 source_id=entry.document.id,
-                model_digest=loaded.pointer.digest,
+                model_digest=model.pointer.digest,
                 decoding=decoding,
                 constraints=prompt.constraints,
             )

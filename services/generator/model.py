@@ -17,11 +17,12 @@ from stillhouse.errors import (
     InvalidArgument,
     NotFound,
     ResourceExhausted,
-    Unavailable,
 )
 from stillhouse.generator.types import ModelDescription, ModelPointer
 
 log = logging.getLogger(__name__)
+
+_FROZEN = "this generator is a critic: its model is frozen"
 
 _T = TypeVar("_T")
 Work = Callable[[LoadedModel, Callable[[], bool]], _T]
@@ -52,23 +53,23 @@ class ModelHolder:
             if present is not None and present.pointer.digest == pointer.digest:
                 return present
             if self._frozen and present is not None:
-                raise FailedPrecondition("this generator is a critic: its model is frozen")
+                raise FailedPrecondition(_FROZEN)
             loop = asyncio.get_running_loop()
             self._loaded = await loop.run_in_executor(self._thread, _load_checked, pointer)
             log.info("model loaded", extra={"uri": pointer.uri, "digest": pointer.digest})
             return self._loaded
 
-    def require(self, model_digest: str) -> LoadedModel:
-        """The model, if it is the one asked for (any if `model_digest` is empty)."""
-        if self._loaded is None:
-            raise Unavailable("no model is loaded yet")
-        present = self._loaded.pointer.digest
-        if model_digest and model_digest != present:
-            raise FailedPrecondition(
-                f"model {model_digest[:12]} was asked for, {present[:12]} is loaded; "
-                "call LoadModel first"
-            )
-        return self._loaded
+    def describe(self, loaded: LoadedModel) -> ModelDescription:
+        """What `loaded` is."""
+        config = loaded.model.config
+        architectures = getattr(config, "architectures", None) or [type(loaded.model).__name__]
+        return ModelDescription(
+            pointer=loaded.pointer,
+            parameters=loaded.model.num_parameters(),
+            architecture=architectures[0],
+            context_length=getattr(config, "max_position_embeddings", 0) or 0,
+            load_refused=_FROZEN if self._frozen else "",
+        )
 
     async def use(self, loaded: LoadedModel, work: Work[_T]) -> _T:
         """Run `work(loaded, cancelled)` after the calls before it; it stops if the caller does."""
@@ -82,18 +83,6 @@ class ModelHolder:
         finally:
             stop.set()
             self._waiting -= 1
-
-
-def describe(loaded: LoadedModel) -> ModelDescription:
-    """What `loaded` is."""
-    config = loaded.model.config
-    architectures = getattr(config, "architectures", None) or [type(loaded.model).__name__]
-    return ModelDescription(
-        pointer=loaded.pointer,
-        parameters=loaded.model.num_parameters(),
-        architecture=architectures[0],
-        context_length=getattr(config, "max_position_embeddings", 0) or 0,
-    )
 
 
 def _load_checked(pointer: ModelPointer) -> LoadedModel:

@@ -1,4 +1,4 @@
-"""Prompts as a batch of tokens, and the text that counts of what follows them."""
+"""Prompts as a batch of tokens."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from stillhouse.generator.types import Prompt
 def encode(
     loaded: LoadedModel, prompts: Sequence[Prompt], new_tokens: int
 ) -> dict[str, torch.Tensor]:
-    """input_ids and attention_mask (n, longest), padded on the left.
+    """input_ids and attention_mask (n, longest), padded as the model wants it.
+
+    A causal model continues prompts as they are; an encoder reads them with the tokens
+    around them that it was trained on.
 
     InvalidArgument for a prompt without a token, or without room for `new_tokens`.
     """
     encoded = loaded.tokenizer(
         [prompt.text for prompt in prompts],
-        add_special_tokens=False,
+        add_special_tokens=loaded.has_encoder,
         padding=True,
         return_tensors="pt",
     )
@@ -28,7 +31,8 @@ def encode(
     if longest == 0:
         raise InvalidArgument("prompts", "a prompt must hold at least one token")
     limit = getattr(loaded.model.config, "max_position_embeddings", None)
-    if limit is not None and longest + new_tokens > limit:
+    taken = max(longest, new_tokens) if loaded.has_encoder else longest + new_tokens
+    if limit is not None and taken > limit:
         raise InvalidArgument(
             "prompts",
             f"the longest has {longest} tokens; with {new_tokens} new ones that is over the "
@@ -42,9 +46,7 @@ def token_counts(loaded: LoadedModel, prompts: Sequence[Prompt]) -> list[int]:
     if not prompts:
         return []
     texts = [prompt.text for prompt in prompts]
-    return [len(ids) for ids in loaded.tokenizer(texts, add_special_tokens=False)["input_ids"]]
-
-
-def first_line(text: str) -> str:
-    """The first line with text in it, without the space around it."""
-    return text.strip().partition("\n")[0].strip()
+    return [
+        len(ids)
+        for ids in loaded.tokenizer(texts, add_special_tokens=loaded.has_encoder)["input_ids"]
+    ]

@@ -5,28 +5,45 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from transformers import DynamicCache
 
 from services.checkpoints.load import LoadedModel
+from services.generator.encoded import EncodedRows
+
+
+class Rows(Protocol):
+    """n texts that a model has read; never changed, `extend` makes new ones."""
+
+    @property
+    def logprobs(self) -> torch.Tensor:
+        """Of the next token of each: (n, vocabulary)."""
+        ...
+
+    def extend(self, rows: Sequence[int], tokens: Sequence[int]) -> Rows:
+        """For each i the text of row `rows[i]` with `tokens[i]` behind it."""
+        ...
+
+
+def read_rows(loaded: LoadedModel, encoded: dict[str, torch.Tensor]) -> Rows:
+    """Read prompts: input_ids and attention_mask (n, length)."""
+    return EncodedRows(loaded, encoded) if loaded.has_encoder else CachedRows.read(loaded, encoded)
 
 
 @dataclass(frozen=True)
-class Rows:
-    """n texts that the model has read; never changed, `extend` makes new ones.
-
-    logprobs: (n, vocabulary), of the next token of each.
-    """
+class CachedRows:
+    """Rows of a causal model."""
 
     logprobs: torch.Tensor
+    _loaded: LoadedModel
     _cache: DynamicCache
     _mask: torch.Tensor
     _positions: torch.Tensor
 
     @classmethod
-    def read(cls, loaded: LoadedModel, encoded: dict[str, torch.Tensor]) -> Rows:
+    def read(cls, loaded: LoadedModel, encoded: dict[str, torch.Tensor]) -> CachedRows:
         """Read prompts, padded on the left: input_ids and attention_mask (n, length)."""
         cache = DynamicCache(config=loaded.model.config)
         mask = encoded["attention_mask"]
@@ -36,21 +53,21 @@ class Rows:
             past_key_values=cache,
             logits_to_keep=1,
         ).logits[:, -1]
-        return cls(logits.log_softmax(-1), cache, mask, mask.sum(-1))
+        return cls(logits.log_softmax(-1), loaded, cache, mask, mask.sum(-1))
 
-    def extend(self, loaded: LoadedModel, rows: Sequence[int], tokens: Sequence[int]) -> Rows:
+    def extend(self, rows: Sequence[int], tokens: Sequence[int]) -> CachedRows:
         """For each i the text of row `rows[i]` with `tokens[i]` behind it."""
         chosen = torch.tensor(rows)
         cache = _selected(self._cache, chosen)
         mask = torch.cat([self._mask[chosen], self._mask.new_ones(len(rows), 1)], dim=-1)
         positions = self._positions[chosen]
-        logits = loaded.model(
+        logits = self._loaded.model(
             input_ids=torch.tensor(tokens)[:, None],
             attention_mask=mask,
             position_ids=positions[:, None],
             past_key_values=cache,
         ).logits[:, -1]
-        return Rows(logits.log_softmax(-1), cache, mask, positions + 1)
+        return CachedRows(logits.log_softmax(-1), self._loaded, cache, mask, positions + 1)
 
 
 def _selected(cache: DynamicCache, rows: torch.Tensor) -> DynamicCache:

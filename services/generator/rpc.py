@@ -8,10 +8,8 @@ from typing import Any
 
 import grpc
 
+from services.generator.backends.base import Backend, required
 from services.generator.constraints.occurrence import check_clauses
-from services.generator.decoding import decode
-from services.generator.model import ModelHolder, describe
-from services.generator.scoring import score
 from services.generator.settings import GeneratorSettings
 from stillhouse.errors import InvalidArgument
 from stillhouse.generator import convert
@@ -24,25 +22,25 @@ _Context = grpc.aio.ServicerContext[Any, Any]
 class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
     """Describe, LoadModel, Generate and Score on the process's model."""
 
-    def __init__(self, holder: ModelHolder, settings: GeneratorSettings) -> None:
-        self._holder = holder
+    def __init__(self, backend: Backend, settings: GeneratorSettings) -> None:
+        self._backend = backend
         self._settings = settings
 
     async def Describe(
         self, request: generator_pb2.DescribeRequest, context: _Context
     ) -> generator_pb2.DescribeResponse:
         """Say which model is loaded."""
-        loaded = self._holder.loaded
-        if loaded is None:
+        model = self._backend.loaded
+        if model is None:
             return generator_pb2.DescribeResponse()
-        return convert.description_to_proto(describe(loaded))
+        return convert.description_to_proto(model.describe())
 
     async def LoadModel(
         self, request: generator_pb2.LoadModelRequest, context: _Context
     ) -> generator_pb2.LoadModelResponse:
         """Swap the model."""
-        loaded = await self._holder.load(convert.pointer_from_proto(request.model))
-        return generator_pb2.LoadModelResponse(model=convert.pointer_to_proto(loaded.pointer))
+        model = await self._backend.load(convert.pointer_from_proto(request.model))
+        return generator_pb2.LoadModelResponse(model=convert.pointer_to_proto(model.pointer))
 
     async def Generate(
         self, request: generator_pb2.GenerateRequest, context: _Context
@@ -56,11 +54,8 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
         rows = max(decoding.samples, decoding.beam.width if decoding.beam else 0)
         _check_limit("prompts", len(prompts) * rows, self._settings.max_samples)
         _check_distinct([prompt.id for prompt in prompts])
-        budget = self._settings.memory_mib * 2**20
-        loaded = self._holder.require(request.model_digest)
-        groups = await self._holder.use(
-            loaded, lambda model, cancelled: decode(model, prompts, decoding, cancelled, budget)
-        )
+        model = required(self._backend, request.model_digest)
+        groups = await model.generate(prompts, decoding)
         for prompt, samples in zip(prompts, groups, strict=True):
             yield generator_pb2.GenerateResponse(
                 prompt_id=prompt.id, samples=[convert.sample_to_proto(one) for one in samples]
@@ -72,12 +67,8 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
         """Score every continuation."""
         _check_limit("items", len(request.items), self._settings.max_items)
         items = [convert.item_from_proto(item) for item in request.items]
-        per_token = request.per_token
-        loaded = self._holder.require(request.model_digest)
-        results = await self._holder.use(
-            loaded,
-            lambda model, cancelled: score(model, items, per_token=per_token, cancelled=cancelled),
-        )
+        model = required(self._backend, request.model_digest)
+        results = await model.score(items, per_token=request.per_token)
         return generator_pb2.ScoreResponse(
             results=[convert.score_to_proto(result) for result in results]
         )

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
-from transformers import DynamicCache
 
 from services.checkpoints.load import LoadedModel
-from services.generator.cache import spread
 from services.generator.constraints.guide import Guide
 from services.generator.constraints.occurrence import satisfied
+from services.generator.continued import CausalRows
+from services.generator.encoded import EncodedRows
+from services.generator.lines import first_line
 from services.generator.memory import DEFAULT_BUDGET, footprint, passes
 from services.generator.nucleus import draw, uniforms
-from services.generator.prompts import encode, first_line, token_counts
+from services.generator.prompts import encode, token_counts
 from stillhouse.errors import Cancelled
 from stillhouse.generator.types import Decoding, Prompt, Sample
 
@@ -72,17 +73,11 @@ class _Batch:
         self._each = k = len(indexes)
         rows = len(prompts) * k
         encoded = encode(loaded, prompts, decoding.max_new_tokens)
-        self._mask = encoded["attention_mask"].repeat_interleave(k, dim=0)
-        self._positions = self._mask.sum(dim=-1)
-        self._cache = DynamicCache(config=loaded.model.config)
-        logits = loaded.model(
-            **encoded,
-            position_ids=(encoded["attention_mask"].cumsum(-1) - 1).clamp(min=0),
-            past_key_values=self._cache,
-            logits_to_keep=1,
-        ).logits[:, -1]
-        self._logits: torch.Tensor = logits.repeat_interleave(k, dim=0)
-        spread(self._cache, k, decoding.max_new_tokens)
+        self._text: CausalRows | EncodedRows = (
+            EncodedRows(loaded, encoded, k)
+            if loaded.has_encoder
+            else CausalRows(loaded, encoded, k, decoding.max_new_tokens)
+        )
         self._uniforms = torch.stack(
             [
                 uniforms(decoding.seed, prompt.id, index, decoding.max_new_tokens)
@@ -113,7 +108,8 @@ class _Batch:
             temperature=self._decoding.temperature,
             top_p=self._decoding.top_p,
         )
-        logprobs = self._logits.gather(-1, drawn[:, None])[:, 0] - self._logits.logsumexp(-1)
+        logits = self._text.logits
+        logprobs = logits.gather(-1, drawn[:, None])[:, 0] - logits.logsumexp(-1)
         over = torch.isin(drawn, self._ends)
         for row, token, logprob, end in zip(
             self.active.tolist(), drawn.tolist(), logprobs.tolist(), over.tolist(), strict=True
@@ -137,15 +133,16 @@ class _Batch:
             return
         # To drop a row is to copy the cache of all others: worth it for several at once.
         if finished * _DROP_SHARE >= len(going):
-            self._keep(going)
+            self.active = self.active[going]
+            self._text.keep(going)
             drawn = drawn[going]
-        self._forward(drawn)
+        self._text.feed(drawn[:, None])
 
     def _guided(self) -> torch.Tensor:
         """The logits, changed where a prompt has constraints."""
         if not any(self._guides):
-            return self._logits
-        logits = self._logits.clone()
+            return self._text.logits
+        logits = self._text.logits.clone()
         for place, row in enumerate(self.active.tolist()):
             guide = self._guides[row // self._each]
             if guide is not None:
@@ -157,22 +154,6 @@ class _Batch:
             return False
         text = self._loaded.tokenizer.decode(self._tokens[row], skip_special_tokens=True)
         return "\n" in str(text).lstrip()
-
-    def _keep(self, going: torch.Tensor) -> None:
-        self.active = self.active[going]
-        self._mask = self._mask[going]
-        self._positions = self._positions[going]
-        self._cache.batch_select_indices(going.nonzero()[:, 0])
-
-    def _forward(self, tokens: torch.Tensor) -> None:
-        self._mask = torch.cat([self._mask, self._mask.new_ones(len(tokens), 1)], dim=-1)
-        self._logits = self._loaded.model(
-            input_ids=tokens[:, None],
-            attention_mask=self._mask,
-            position_ids=self._positions[:, None],
-            past_key_values=self._cache,
-        ).logits[:, -1]
-        self._positions = self._positions + 1
 
     def samples(self) -> list[Sample]:
         """The samples of all rows, in order."""

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 
 import torch
 from transformers import DynamicCache
+from transformers.modeling_outputs import BaseModelOutput
 
 from services.checkpoints.load import LoadedModel
+from services.generator.encoded import read, start_tokens
 from stillhouse.errors import Cancelled, InvalidArgument
 from stillhouse.generator.types import Score, ScoreItem
 
@@ -45,12 +47,14 @@ def score(
     start = _start_token(loaded)
     encoded_prefixes = {
         text: encoded.ids or [start]
-        for text, encoded in zip(prefixes, _encode(loaded, prefixes), strict=True)
+        for text, encoded in zip(
+            prefixes, _encode(loaded, prefixes, special=loaded.has_encoder), strict=True
+        )
     }
     continuations = _encode(loaded, [item.continuation for item in items])
     scores: list[Score | None] = [None] * len(items)
     for number, (item, encoded) in enumerate(zip(items, continuations, strict=True)):
-        _check_fits(loaded, number, len(encoded_prefixes[item.prefix]) + len(encoded.ids))
+        _check_fits(loaded, number, len(encoded_prefixes[item.prefix]), len(encoded.ids))
         if not encoded.ids:
             scores[number] = Score(0.0, 0)
     by_prefix: dict[str, list[int]] = {}
@@ -107,7 +111,11 @@ def _run(
     distinct = [list(ids) for ids in dict.fromkeys(tuple(ids) for ids in prefixes)]
     index = {tuple(ids): row for row, ids in enumerate(distinct)}
     owner = torch.tensor([index[tuple(ids)] for ids in prefixes])
-    ids, mask = _padded(loaded, distinct, left=True)
+    ids, mask = _padded(loaded, distinct, left=not loaded.has_encoder)
+    targets, target_mask = _padded(loaded, continuations, left=False)
+    if loaded.has_encoder:
+        logits = _behind_encoder(loaded, {"input_ids": ids, "attention_mask": mask}, owner, targets)
+        return _chosen(logits, targets, continuations)
     cache = DynamicCache(config=loaded.model.config)
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
     first = loaded.model(
@@ -117,7 +125,6 @@ def _run(
         past_key_values=cache,
         logits_to_keep=1,
     ).logits[:, -1]
-    targets, target_mask = _padded(loaded, continuations, left=False)
     logits = first[owner][:, None]
     if targets.shape[-1] > 1:
         cache.batch_select_indices(owner)
@@ -129,6 +136,25 @@ def _run(
             past_key_values=cache,
         ).logits
         logits = torch.cat([logits, rest], dim=1)
+    return _chosen(logits, targets, continuations)
+
+
+def _behind_encoder(
+    loaded: LoadedModel, prefixes: dict[str, torch.Tensor], owner: torch.Tensor, ids: torch.Tensor
+) -> torch.Tensor:
+    """Logits (rows, length, vocabulary) of the places of `ids`, row i after prefix owner[i]."""
+    start = torch.tensor(start_tokens(loaded)).expand(len(ids), -1)
+    logits: torch.Tensor = loaded.model(
+        encoder_outputs=BaseModelOutput(last_hidden_state=read(loaded, prefixes)[owner]),
+        attention_mask=prefixes["attention_mask"][owner],
+        decoder_input_ids=torch.cat([start, ids[:, :-1]], dim=-1),
+    ).logits
+    return logits[:, start.shape[-1] - 1 :]
+
+
+def _chosen(
+    logits: torch.Tensor, targets: torch.Tensor, continuations: list[list[int]]
+) -> list[torch.Tensor]:
     chosen = logits.gather(-1, targets[..., None])[..., 0] - logits.logsumexp(-1)
     return [row[: len(ids)] for row, ids in zip(chosen, continuations, strict=True)]
 
@@ -146,10 +172,10 @@ def _padded(
     return ids, mask
 
 
-def _encode(loaded: LoadedModel, texts: Sequence[str]) -> list[_Encoded]:
+def _encode(loaded: LoadedModel, texts: Sequence[str], *, special: bool = False) -> list[_Encoded]:
     if not texts:
         return []
-    encoded = loaded.tokenizer(list(texts), add_special_tokens=False, return_offsets_mapping=True)
+    encoded = loaded.tokenizer(list(texts), add_special_tokens=special, return_offsets_mapping=True)
     return [
         _Encoded(ids, [end for _, end in offsets])
         for ids, offsets in zip(encoded["input_ids"], encoded["offset_mapping"], strict=True)
@@ -164,7 +190,8 @@ def _start_token(loaded: LoadedModel) -> int:
     return 0
 
 
-def _check_fits(loaded: LoadedModel, number: int, length: int) -> None:
+def _check_fits(loaded: LoadedModel, number: int, prefix: int, continuation: int) -> None:
+    length = max(prefix, continuation) if loaded.has_encoder else prefix + continuation
     limit = getattr(loaded.model.config, "max_position_embeddings", None)
     if limit is not None and length > limit:
         raise InvalidArgument(

@@ -12,8 +12,9 @@ from services.checkpoints.load import LoadedModel
 from services.generator.constraints.beam import BeamSearch, Hypothesis, LogProbs, Step
 from services.generator.constraints.occurrence import satisfied
 from services.generator.constraints.tracker import Constraints
-from services.generator.prompts import encode, first_line
-from services.generator.rows import Rows
+from services.generator.lines import first_line
+from services.generator.prompts import encode
+from services.generator.rows import Rows, read_rows
 from stillhouse.errors import Cancelled
 from stillhouse.generator.types import Beam, Prompt, Sample
 
@@ -42,7 +43,7 @@ def search(
         BeamSearch(Constraints(prompt.constraints, vocabulary), ends, beam, max_new_tokens)
         for prompt in prompts
     ]
-    rows = Rows.read(loaded, encode(loaded, prompts, max_new_tokens))
+    rows = read_rows(loaded, encode(loaded, prompts, max_new_tokens))
     while any(one.rows for one in searches):
         if cancelled():
             raise Cancelled("the caller gave up")
@@ -52,12 +53,12 @@ def search(
         for one in searches:
             count = len(one.rows)
             if count:
-                roll_out = partial(_roll_out, loaded, rows, first)
+                roll_out = partial(_roll_out, rows, first)
                 steps = one.step(_padded(logprobs[first : first + count], len(ends)), roll_out)
                 chosen.extend((first + row, token) for row, token in steps)
             first += count
         if chosen:
-            rows = rows.extend(loaded, [row for row, _ in chosen], [token for _, token in chosen])
+            rows = rows.extend([row for row, _ in chosen], [token for _, token in chosen])
     return [
         [_sample(loaded, prompt, text) for text in one.best(samples)]
         for prompt, one in zip(prompts, searches, strict=True)
@@ -73,20 +74,20 @@ def _padded(logprobs: LogProbs, size: int) -> LogProbs:
 
 
 def _roll_out(
-    loaded: LoadedModel, rows: Rows, first: int, steps: Sequence[Step], depth: int, width: int
+    rows: Rows, first: int, steps: Sequence[Step], depth: int, width: int
 ) -> list[list[LogProbs]]:
     """What is likely behind each step, along its `width` most likely continuations."""
-    ahead = rows.extend(loaded, [first + row for row, _ in steps], [token for _, token in steps])
+    ahead = rows.extend([first + row for row, _ in steps], [token for _, token in steps])
     branches = ahead.logprobs.topk(width, dim=-1).indices
     owners = [number for number in range(len(steps)) for _ in range(width)]
     future = [ahead.logprobs[owners]]
     tokens = branches.flatten().tolist()
-    ahead = ahead.extend(loaded, owners, tokens) if depth > 1 else ahead
+    ahead = ahead.extend(owners, tokens) if depth > 1 else ahead
     for _ in range(depth - 1):
         future.append(ahead.logprobs)
         if len(future) < depth:
             tokens = ahead.logprobs.argmax(dim=-1).tolist()
-            ahead = ahead.extend(loaded, range(len(owners)), tokens)
+            ahead = ahead.extend(range(len(owners)), tokens)
     paths = torch.stack(future, dim=1).numpy()
     return [list(paths[n * width : (n + 1) * width]) for n in range(len(steps))]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from services.topology import QueueSettings
 
@@ -28,6 +28,47 @@ class GeneratorSettings(QueueSettings):
     )
     max_waiting: int = Field(
         default=64, gt=0, description="Calls that may wait for the model; more are refused."
+    )
+    backend: Literal["transformers", "openai", "tgi"] = Field(
+        default="transformers",
+        description="Who runs the model: this process, a server of OpenAI's completions, or one "
+        "of text-generation-inference.",
+    )
+    backend_url: str = Field(default="", description="Where that server is, http://HOST:PORT.")
+    backend_model: str = Field(
+        default="", description="The server's name of the model; empty takes its only one."
+    )
+    backend_api_key: SecretStr = Field(
+        default=SecretStr(""), description="Sent to the server as a bearer token."
+    )
+    backend_timeout: float = Field(
+        default=300.0, gt=0, description="Seconds that one request to the server may take."
+    )
+    backend_attempts: int = Field(
+        default=5, gt=0, description="Times that a request is made before it counts as failed."
+    )
+    backend_connections: int = Field(
+        default=8, gt=0, description="Requests to the server at the same time."
+    )
+    backend_stop: tuple[str, ...] = Field(
+        default=(),
+        description="Strings, as JSON, at which the server ends a continuation. A line break "
+        "saves tokens; a continuation that begins with one is then empty.",
+    )
+    backend_together: bool | None = Field(
+        default=None,
+        description="Whether a prompt's samples are asked for in one request; by default where "
+        "the server can and they can be had again by the same seed.",
+    )
+    backend_start: str = Field(
+        default="",
+        description="What to put before a text that is scored without a prefix: the model's "
+        "start token, where the server does not put one there.",
+    )
+    backend_extra: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Further fields of each request to a server of completions, as JSON, such "
+        'as {"add_special_tokens": false}.',
     )
     max_items: int = Field(default=4096, gt=0, description="Most items in one call.")
     max_samples: int = Field(default=4096, gt=0, description="Most samples in one call.")

@@ -33,6 +33,7 @@ _CODES: dict[type[errors.StillhouseError], int] = {
     errors.Unavailable: code_pb2.UNAVAILABLE,
     errors.DeadlineExceeded: code_pb2.DEADLINE_EXCEEDED,
     errors.Cancelled: code_pb2.CANCELLED,
+    errors.Unimplemented: code_pb2.UNIMPLEMENTED,
 }
 
 

@@ -11,7 +11,7 @@ import nats.errors
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
-from stillhouse.errors import Unavailable
+from stillhouse.errors import ResourceExhausted, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -23,9 +23,9 @@ class Worker:
     """Pulls messages of a durable consumer and hands them to `handle`.
 
     A message is acknowledged when `handle` returns; until then the broker is
-    told every third of `ack_wait` seconds that work goes on. `Unavailable`
-    holds the message and tries again; any other error gives it back, and after
-    `max_deliveries` it goes to `dead` with the reason.
+    told every third of `ack_wait` seconds that work goes on. `Unavailable` and
+    `ResourceExhausted` hold the message and try again; any other error gives it
+    back, and after `max_deliveries` it goes to `dead` with the reason.
     """
 
     def __init__(
@@ -98,8 +98,10 @@ class Worker:
                 await self._handle(message.data)
                 await message.ack()
                 return
-            except Unavailable as error:
+            except (Unavailable, ResourceExhausted) as error:
                 log.warning("holding a message: %s", error, extra={"subject": message.subject})
+                if isinstance(error, ResourceExhausted):
+                    delay = max(delay, error.retry_after)
             await asyncio.sleep(delay)
             delay = min(delay * 2, 5.0)
 

@@ -27,10 +27,13 @@ async def main(settings: TrainerSettings) -> None:
     try:
         async with (
             AsyncGeneratorClient(settings.generator_target, tls=tls, token=token) as generator,
+            AsyncGeneratorClient(
+                settings.workers_target or settings.generator_target, tls=tls, token=token
+            ) as workers,
             AsyncFilterClient(settings.filter_target, timeout=600, tls=tls, token=token) as judge,
         ):
             js = client.jetstream()
-            backends = Backends(js, Publisher(js), generator, judge)
+            backends = Backends(js, Publisher(js), generator, workers, judge)
             runs = Runs(settings.runs_dir, settings.models_dir, backends)
             server = Server(settings, ("stillhouse.trainer.v1.TrainerService",))
             add_TrainerServiceServicer_to_server(TrainerService(runs), server.grpc)

@@ -17,11 +17,11 @@ from services.checkpoints.digest import digest
 from services.checkpoints.load import load_tokenizer
 from services.runtime.streams import Publisher
 from services.topology import CANDIDATES, FILTERS, GENERATORS, MODELS_BUCKET, PROMPTS
-from services.trainer import evaluation, systems, tables
+from services.trainer import evaluation, readiness, systems, tables
 from services.trainer.buffer import NEAR_DUPLICATE, TrainingBuffer
 from services.trainer.cascades import cascade_of
 from services.trainer.collector import Collector, Work, timed
-from services.trainer.examiner import Examiner
+from services.trainer.examiner import Examiner, patiently
 from services.trainer.files import read_table, write_table, write_text
 from services.trainer.funnel import funnel
 from services.trainer.keywords import Idf, clauses_for
@@ -40,15 +40,24 @@ from stillhouse.trainer.types import GenerationProgress, Stage
 
 log = logging.getLogger(__name__)
 
+_PATIENCE = 10.0  # seconds that a generator may take to say what it is
+
 
 @dataclass(frozen=True)
 class Backends:
-    """Whom a run works with."""
+    """Whom a run works with; `workers` is one of the generators that read the queue."""
 
     js: JetStreamContext
     publisher: Publisher
     generator: AsyncGeneratorClient
+    workers: AsyncGeneratorClient
     filter: AsyncFilterClient
+
+    async def check(self, recipe: Recipe, teacher: ModelPointer) -> None:
+        """As `services.trainer.readiness`; Unavailable while a generator does not answer."""
+        workers = await self.workers.describe(timeout=_PATIENCE)
+        readiness.check_workers(recipe, teacher, workers)
+        readiness.check_writer(await self.generator.describe(timeout=_PATIENCE))
 
 
 class Conductor:
@@ -89,6 +98,7 @@ class Conductor:
             one.id: make_prompt(one.text, self._recipe.prompt, tokenizer)
             for one in (*training, *held_out)
         }
+        await patiently(lambda: self._backends.check(self._recipe, self._teacher))
         examiner = self._examiner(held_out)
         self._stage(Stage.EVALUATING)
         await examiner.texts(systems.LEAD, systems.lead(held_out))

@@ -53,7 +53,7 @@ class Examiner:
         texts: list[str] = []
         for start in range(0, len(self._held_out), _AT_ONCE):
             part = [Prompt(one.id, prompts[one.id]) for one in self._held_out[start:][:_AT_ONCE]]
-            texts += await _patiently(lambda part=part: self._write(model, part))  # type: ignore[misc]
+            texts += await patiently(lambda part=part: self._write(model, part))  # type: ignore[misc]
             self._progress(len(texts))
         await self.texts(system, texts)
 
@@ -64,7 +64,7 @@ class Examiner:
             return
         documents, candidates = evaluation.candidates_of(system, self._held_out, texts)
         cascade = faithfulness_first(cascade_of(self._recipe))
-        result = await _patiently(lambda: self._judge.evaluate(cascade, documents, candidates))
+        result = await patiently(lambda: self._judge.evaluate(cascade, documents, candidates))
         write_table(path, evaluation.table(self._held_out, texts, result.verdicts))
 
     async def _write(self, model: ModelPointer, prompts: Sequence[Prompt]) -> list[str]:
@@ -80,7 +80,7 @@ class Examiner:
         return [samples[0].text async for _, samples in answers]
 
 
-async def _patiently(call: Callable[[], Awaitable[_T]]) -> _T:
+async def patiently(call: Callable[[], Awaitable[_T]]) -> _T:
     """Repeat a call while its server is away or full."""
     delay = 0.2
     while True:

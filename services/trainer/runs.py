@@ -30,11 +30,13 @@ from services.trainer.monitor import Monitor, Saved, load_saved
 from services.trainer.prompts import derived_seed, make_plan
 from stillhouse import corpus
 from stillhouse.errors import (
+    DeadlineExceeded,
     FailedPrecondition,
     InvalidArgument,
     NotFound,
     ResourceExhausted,
     StillhouseError,
+    Unavailable,
 )
 from stillhouse.generator.types import ModelPointer
 from stillhouse.recipe import Recipe
@@ -67,6 +69,9 @@ class Runs:
             self._refuse_second()
             await self._check_cascade(recipe)
             teacher = await asyncio.to_thread(materialise, recipe.teacher.model, self._models)
+            # Generators may come later; then the run asks them before it does anything else.
+            with contextlib.suppress(Unavailable, DeadlineExceeded):
+                await self._backends.check(recipe, teacher)
             run = await asyncio.to_thread(self._prepare, recipe, run_id)
             folder = RunFolder(self._folder / run_id)
             self._start(Monitor(folder, Saved(run, attempt=0)), recipe, teacher)

@@ -19,5 +19,10 @@ class TrainerSettings(QueueSettings):
     generator_target: str = Field(
         default="127.0.0.1:50052", description="A generator, for evaluation."
     )
+    workers_target: str = Field(
+        default="",
+        description="One of the generators that read the queue, asked at the start of a run "
+        "whether they can do what its recipe asks; empty takes generator_target.",
+    )
     filter_target: str = Field(default="127.0.0.1:50053", description="The filter.")
     threads: int = Field(default=0, ge=0, description="CPU threads in training; 0: torch decides.")

@@ -16,7 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.generator import rpc
+from services.generator.backends import transformers
+from services.generator.backends.transformers import TransformersBackend
 from services.generator.model import ModelHolder
 from services.generator.rpc import GeneratorService
 from services.generator.settings import GeneratorSettings
@@ -62,7 +63,9 @@ def holder() -> ModelHolder:
 
 @pytest.fixture
 async def target(holder: ModelHolder) -> AsyncIterator[str]:
-    service = GeneratorService(holder, GeneratorSettings(max_items=4, max_samples=8))
+    service = GeneratorService(
+        TransformersBackend(holder), GeneratorSettings(max_items=4, max_samples=8)
+    )
     async with served(NAME, lambda s: add_GeneratorServiceServicer_to_server(service, s)) as one:
         yield one
 
@@ -111,7 +114,7 @@ async def test_load_with_a_wrong_digest_is_refused(
 async def test_a_critic_keeps_its_model(models: list[ModelPointer]) -> None:
     holder = ModelHolder(frozen=True)
     await holder.load(models[0])
-    service = GeneratorService(holder, GeneratorSettings())
+    service = GeneratorService(TransformersBackend(holder), GeneratorSettings())
     async with (
         served(NAME, lambda s: add_GeneratorServiceServicer_to_server(service, s)) as target,
         AsyncGeneratorClient(target) as client,
@@ -216,8 +219,9 @@ async def test_waiting_calls_over_the_limit_are_told_when_to_come_back(
 ) -> None:
     await client.load_model(models[0])
     release = threading.Event()
+    assert holder.loaded is not None
     busy = asyncio.ensure_future(
-        holder.use(holder.require(""), lambda _model, _cancelled: release.wait())
+        holder.use(holder.loaded, lambda _model, _cancelled: release.wait())
     )
     await asyncio.sleep(0)  # it waits for the model now
     with pytest.raises(ResourceExhausted) as caught:
@@ -242,7 +246,7 @@ async def test_a_deadline_ends_the_call_and_the_work(
         stopped.set()
         raise Cancelled("the caller gave up")
 
-    monkeypatch.setattr(rpc, "decode", endless)
+    monkeypatch.setattr(transformers, "decode", endless)
     await holder.load(models[0])
     async with AsyncGeneratorClient(target, timeout=0.3) as hasty:
         with pytest.raises(DeadlineExceeded):
@@ -281,7 +285,7 @@ def test_no_request_is_a_defect(
 async def _answers_politely(model: ModelPointer, request: generator_pb2.GenerateRequest) -> None:
     holder = ModelHolder()
     await holder.load(model)
-    service = GeneratorService(holder, GeneratorSettings())
+    service = GeneratorService(TransformersBackend(holder), GeneratorSettings())
     async with (
         served(NAME, lambda s: add_GeneratorServiceServicer_to_server(service, s)) as target,
         grpc.aio.insecure_channel(target) as channel,

@@ -20,6 +20,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 )
 
 from services import topology
+from services.checkpoints.load import load
 from services.runtime import streams
 from services.trainer import tables
 from services.trainer.files import RunFolder, write_table, write_text
@@ -42,6 +43,7 @@ from stillhouse.trainer.v1 import trainer_pb2
 from stillhouse.trainer.v1.trainer_pb2_grpc import TrainerServiceStub
 from stillhouse.transport import open_channel, translated
 from tests.support.broker import Broker
+from tests.support.completions_wire import CompletionsWireServer, serving
 from tests.support.corpus import write_corpus
 from tests.support.service_process import ServiceProcess, launch, started
 from tests.support.tiny_model import make_tiny_model
@@ -187,6 +189,32 @@ def ids(client: TrainerClient, run: str, **selection: Any) -> list[str]:
 
 
 # CreateRun
+
+
+def test_create_refuses_what_the_generators_can_not_do(
+    environment: dict[str, str], recipe: dict[str, Any], teacher: ModelPointer, queues: str
+) -> None:
+    """Before anything is made: these generators call a server that gives no whole steps."""
+    model = {"MODEL_URI": teacher.uri, "MODEL_DIGEST": teacher.digest}
+    with (
+        serving(CompletionsWireServer(load(teacher))) as wire,
+        started(
+            "services.generator", BACKEND="openai", BACKEND_URL=wire.url, NATS_URL=queues, **model
+        ) as workers,
+        started(MODULE, **environment | {"WORKERS_TARGET": workers.target}) as service,
+        TrainerClient(service.target, timeout=20) as client,
+    ):
+        workers.wait_for("server asked")
+        for asked, field in (
+            ({"constraints": {"keywords": 1}}, "recipe.constraints"),
+            ({"generation": {"beam": 20}}, "recipe.generation.beam"),
+            ({"generations": 2}, "recipe.generations"),
+        ):
+            with pytest.raises(InvalidArgument) as caught:
+                client.create_run(yaml.safe_dump(recipe | asked), "refused")
+            assert caught.value.field == field
+            assert not (Path(environment["RUNS_DIR"]) / "refused").exists()
+        client.cancel_run(client.create_run(yaml.safe_dump(recipe), "not-refused").id)
 
 
 def test_create_starts_a_run_under_the_wanted_id(

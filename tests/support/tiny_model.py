@@ -1,4 +1,4 @@
-"""A tiny randomly initialised causal model with a trained tokenizer, in seconds.
+"""Tiny randomly initialised models, causal or seq2seq, with a trained tokenizer, in seconds.
 
 Real in every part but its size: a Llama of two layers, a byte-level BPE of a few hundred
 tokens, a chat template, saved as `save_pretrained` does.
@@ -12,8 +12,17 @@ import pydoc
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import (
+    BartConfig,
+    BartForConditionalGeneration,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 
 from services.checkpoints.digest import digest
 from stillhouse.generator.types import ModelPointer
@@ -59,5 +68,56 @@ def make_tiny_model(folder: Path, seed: int = 0) -> ModelPointer:
         initializer_range=0.3,
     )
     LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return ModelPointer(str(folder), digest(folder))
+
+
+def make_tiny_seq2seq(folder: Path, kind: str, seed: int = 0) -> ModelPointer:
+    """An encoder-decoder, `t5` or `bart`; what it reads ends with the end token."""
+    torch.manual_seed(seed)
+    tokenizer = tiny_tokenizer()
+    end, start = tokenizer.convert_tokens_to_ids(["<|end|>", "<|start|>"])
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A <|end|>", special_tokens=[("<|end|>", end)]
+    )
+    tokens = {
+        "vocab_size": len(tokenizer),
+        "pad_token_id": end,
+        "eos_token_id": end,
+        "decoder_start_token_id": start,
+    }
+    model: PreTrainedModel
+    if kind == "t5":
+        model = T5ForConditionalGeneration(
+            T5Config(
+                d_model=32,
+                d_kv=8,
+                d_ff=64,
+                num_layers=2,
+                num_heads=4,
+                initializer_factor=6.0,
+                tie_word_embeddings=False,
+                **tokens,
+            )
+        )
+    else:
+        model = BartForConditionalGeneration(
+            BartConfig(
+                d_model=32,
+                encoder_layers=2,
+                decoder_layers=2,
+                encoder_attention_heads=4,
+                decoder_attention_heads=4,
+                encoder_ffn_dim=64,
+                decoder_ffn_dim=64,
+                max_position_embeddings=256,
+                init_std=0.5,
+                bos_token_id=start,
+                forced_bos_token_id=5,
+                forced_eos_token_id=None,
+                **tokens,
+            )
+        )
+    model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return ModelPointer(str(folder), digest(folder))

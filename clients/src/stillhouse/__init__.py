@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         StillhouseError,
         Unauthenticated,
         Unavailable,
+        Unimplemented,
     )
     from stillhouse.filter.client import AsyncFilterClient, FilterClient
     from stillhouse.generator.client import AsyncGeneratorClient, GeneratorClient
@@ -50,6 +51,7 @@ __all__ = [
     "TrainerClient",
     "Unauthenticated",
     "Unavailable",
+    "Unimplemented",
 ]
 
 

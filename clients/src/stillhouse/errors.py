@@ -9,6 +9,7 @@
     ├── Unavailable          loading, draining or unreachable; a retry may succeed
     ├── DeadlineExceeded     the time given was not enough
     ├── Cancelled            the caller gave up
+    ├── Unimplemented        the service, or what stands behind it, can't do that at all
     └── Internal             a defect of the service itself
 
 Services raise them; `services.runtime.errors` maps each to its gRPC status,
@@ -66,6 +67,10 @@ class DeadlineExceeded(StillhouseError):
 
 class Cancelled(StillhouseError):
     """The caller gave up."""
+
+
+class Unimplemented(StillhouseError):
+    """The service, or a server that it asks, can't do that at all; names which."""
 
 
 class Internal(StillhouseError):

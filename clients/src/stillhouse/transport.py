@@ -210,8 +210,7 @@ _KINDS: dict[grpc.StatusCode, type[errors.StillhouseError]] = {
     grpc.StatusCode.UNAVAILABLE: errors.Unavailable,
     grpc.StatusCode.DEADLINE_EXCEEDED: errors.DeadlineExceeded,
     grpc.StatusCode.CANCELLED: errors.Cancelled,
-    # What answers at the target is another service, or an older one.
-    grpc.StatusCode.UNIMPLEMENTED: errors.FailedPrecondition,
+    grpc.StatusCode.UNIMPLEMENTED: errors.Unimplemented,
 }
 
 

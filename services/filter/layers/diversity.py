@@ -8,6 +8,7 @@ survivors stay, the best first. Near-duplicates across sources are the trainer's
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -90,4 +91,6 @@ def _order(case: Case) -> tuple[float, int, str]:
     """Best first; ties by sample index, so that the order of delivery has no effect."""
     candidate = case.pair.candidate
     quality = case.earlier.get(QUALITY, candidate.logprob / max(1, candidate.tokens))
+    if math.isnan(quality):  # a generator that can't tell
+        quality = -math.inf
     return -quality, candidate.sample_index, candidate.id

@@ -25,6 +25,7 @@ RAISED = [
     errors.Unavailable("loading"),
     errors.DeadlineExceeded("too slow"),
     errors.Cancelled("given up"),
+    errors.Unimplemented("the server can't score"),
 ]
 
 
@@ -142,7 +143,7 @@ async def test_another_service_at_the_target() -> None:
         served("stillhouse.index.v1.IndexService", lambda _: None) as target,
         AsyncIndexClient(target) as client,
     ):
-        with pytest.raises(errors.FailedPrecondition):
+        with pytest.raises(errors.Unimplemented):
             await client.tokenize("a")
 
 

@@ -38,6 +38,9 @@ def description_to_proto(description: ModelDescription) -> generator_pb2.Describ
         parameters=description.parameters,
         architecture=description.architecture,
         context_length=description.context_length,
+        constraints_refused=description.constraints_refused,
+        score_refused=description.score_refused,
+        load_refused=description.load_refused,
     )
 
 
@@ -48,6 +51,9 @@ def description_from_proto(message: generator_pb2.DescribeResponse) -> ModelDesc
         parameters=message.parameters,
         architecture=message.architecture,
         context_length=message.context_length,
+        constraints_refused=message.constraints_refused,
+        score_refused=message.score_refused,
+        load_refused=message.load_refused,
     )
 
 

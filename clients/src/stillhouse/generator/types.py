@@ -18,12 +18,19 @@ class ModelPointer:
 
 @dataclass(frozen=True, slots=True)
 class ModelDescription:
-    """The model that a generator has loaded."""
+    """The model that a generator has loaded.
+
+    Where a generator can't decode under constraints or with a beam, can't score, or can't
+    load another model, `constraints_refused`, `score_refused` and `load_refused` say why.
+    """
 
     pointer: ModelPointer
     parameters: int
     architecture: str
     context_length: int
+    constraints_refused: str = ""
+    score_refused: str = ""
+    load_refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +112,7 @@ class Prompt:
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One continuation: text, generated tokens with the end token, and the sum
-    of their log-probabilities in nats at temperature 1. `finished` is False
+    of their log-probabilities in nats at temperature 1, NaN where not known. `finished` is False
     where the limit cut it. `clauses[i]` tells whether it satisfies constraint i.
     """
 

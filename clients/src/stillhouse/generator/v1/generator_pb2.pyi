@@ -270,7 +270,7 @@ class Sample(_message.Message):
     """Tokens generated, the end token included."""
     logprob: _builtins.float
     """Sum of the log-probabilities (nats) of the tokens under the
-    untruncated model at temperature 1.
+    untruncated model at temperature 1; NaN where they are not known.
     """
     finished: _builtins.bool
     """True if the model ended the text itself; false if the limit cut it."""
@@ -318,12 +318,23 @@ class DescribeResponse(_message.Message):
     PARAMETERS_FIELD_NUMBER: _builtins.int
     ARCHITECTURE_FIELD_NUMBER: _builtins.int
     CONTEXT_LENGTH_FIELD_NUMBER: _builtins.int
+    CONSTRAINTS_REFUSED_FIELD_NUMBER: _builtins.int
+    SCORE_REFUSED_FIELD_NUMBER: _builtins.int
+    LOAD_REFUSED_FIELD_NUMBER: _builtins.int
     parameters: _builtins.int
     """Number of parameters."""
     architecture: _builtins.str
     """Architecture, as the checkpoint's configuration names it."""
     context_length: _builtins.int
-    """Longest sequence in tokens."""
+    """Longest sequence in tokens; 0 if that is not known."""
+    constraints_refused: _builtins.str
+    """Why this generator decodes neither under constraints nor with a beam;
+    empty if it does.
+    """
+    score_refused: _builtins.str
+    """Why it can't Score; empty if it can."""
+    load_refused: _builtins.str
+    """Why it can't load another model; empty if it can."""
     @_builtins.property
     def model(self) -> Global___ModelPointer:
         """The model that is loaded."""
@@ -335,10 +346,13 @@ class DescribeResponse(_message.Message):
         parameters: _builtins.int = ...,
         architecture: _builtins.str = ...,
         context_length: _builtins.int = ...,
+        constraints_refused: _builtins.str = ...,
+        score_refused: _builtins.str = ...,
+        load_refused: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "context_length", b"context_length", "model", b"model", "parameters", b"parameters"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "constraints_refused", b"constraints_refused", "context_length", b"context_length", "load_refused", b"load_refused", "model", b"model", "parameters", b"parameters", "score_refused", b"score_refused"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -74,7 +74,7 @@ class GeneratorServiceServicer:
 
         OK; INVALID_ARGUMENT + BadRequest (no uri); NOT_FOUND (nothing at the
         uri); FAILED_PRECONDITION (the files do not have the digest named, or
-        this server's model is frozen).
+        this generator keeps its model: load_refused of Describe says why).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -86,7 +86,9 @@ class GeneratorServiceServicer:
         same model gives the same samples.
 
         OK; INVALID_ARGUMENT + BadRequest; FAILED_PRECONDITION (another model
-        than the one asked for is loaded); RESOURCE_EXHAUSTED + RetryInfo.
+        than the one asked for is loaded; constraints or a beam are asked for,
+        and this generator can't decode with them: constraints_refused of
+        Describe says why); RESOURCE_EXHAUSTED + RetryInfo.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -95,7 +97,9 @@ class GeneratorServiceServicer:
     def Score(self, request, context):
         """Log-likelihood of each continuation given its prefix.
 
-        OK; INVALID_ARGUMENT + BadRequest; FAILED_PRECONDITION (as Generate);
+        OK; INVALID_ARGUMENT + BadRequest; FAILED_PRECONDITION (another model
+        than the one asked for is loaded); UNIMPLEMENTED (what serves the model
+        gives no log-probabilities of a prompt; the message names it);
         RESOURCE_EXHAUSTED + RetryInfo.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

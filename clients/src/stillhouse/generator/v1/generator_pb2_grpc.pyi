@@ -49,7 +49,7 @@ class GeneratorServiceStub:
 
     OK; INVALID_ARGUMENT + BadRequest (no uri); NOT_FOUND (nothing at the
     uri); FAILED_PRECONDITION (the files do not have the digest named, or
-    this server's model is frozen).
+    this generator keeps its model: load_refused of Describe says why).
     """
     Generate: _grpc.UnaryStreamMultiCallable[_generator_pb2.GenerateRequest, _generator_pb2.GenerateResponse]
     """Samples continuations, or with decoding.beam searches for the best ones,
@@ -57,12 +57,16 @@ class GeneratorServiceStub:
     same model gives the same samples.
 
     OK; INVALID_ARGUMENT + BadRequest; FAILED_PRECONDITION (another model
-    than the one asked for is loaded); RESOURCE_EXHAUSTED + RetryInfo.
+    than the one asked for is loaded; constraints or a beam are asked for,
+    and this generator can't decode with them: constraints_refused of
+    Describe says why); RESOURCE_EXHAUSTED + RetryInfo.
     """
     Score: _grpc.UnaryUnaryMultiCallable[_generator_pb2.ScoreRequest, _generator_pb2.ScoreResponse]
     """Log-likelihood of each continuation given its prefix.
 
-    OK; INVALID_ARGUMENT + BadRequest; FAILED_PRECONDITION (as Generate);
+    OK; INVALID_ARGUMENT + BadRequest; FAILED_PRECONDITION (another model
+    than the one asked for is loaded); UNIMPLEMENTED (what serves the model
+    gives no log-probabilities of a prompt; the message names it);
     RESOURCE_EXHAUSTED + RetryInfo.
     """
 
@@ -80,7 +84,7 @@ class GeneratorServiceAsyncStub(GeneratorServiceStub):
 
     OK; INVALID_ARGUMENT + BadRequest (no uri); NOT_FOUND (nothing at the
     uri); FAILED_PRECONDITION (the files do not have the digest named, or
-    this server's model is frozen).
+    this generator keeps its model: load_refused of Describe says why).
     """
     Generate: _aio.UnaryStreamMultiCallable[_generator_pb2.GenerateRequest, _generator_pb2.GenerateResponse]  # type: ignore[assignment]
     """Samples continuations, or with decoding.beam searches for the best ones,
@@ -88,12 +92,16 @@ class GeneratorServiceAsyncStub(GeneratorServiceStub):
     same model gives the same samples.
 
     OK; INVALID_ARGUMENT + BadRequest; FAILED_PRECONDITION (another model
-    than the one asked for is loaded); RESOURCE_EXHAUSTED + RetryInfo.
+    than the one asked for is loaded; constraints or a beam are asked for,
+    and this generator can't decode with them: constraints_refused of
+    Describe says why); RESOURCE_EXHAUSTED + RetryInfo.
     """
     Score: _aio.UnaryUnaryMultiCallable[_generator_pb2.ScoreRequest, _generator_pb2.ScoreResponse]  # type: ignore[assignment]
     """Log-likelihood of each continuation given its prefix.
 
-    OK; INVALID_ARGUMENT + BadRequest; FAILED_PRECONDITION (as Generate);
+    OK; INVALID_ARGUMENT + BadRequest; FAILED_PRECONDITION (another model
+    than the one asked for is loaded); UNIMPLEMENTED (what serves the model
+    gives no log-probabilities of a prompt; the message names it);
     RESOURCE_EXHAUSTED + RetryInfo.
     """
 
@@ -120,7 +128,7 @@ class GeneratorServiceServicer(metaclass=_abc_1.ABCMeta):
 
         OK; INVALID_ARGUMENT + BadRequest (no uri); NOT_FOUND (nothing at the
         uri); FAILED_PRECONDITION (the files do not have the digest named, or
-        this server's model is frozen).
+        this generator keeps its model: load_refused of Describe says why).
         """
 
     @_abc_1.abstractmethod
@@ -134,7 +142,9 @@ class GeneratorServiceServicer(metaclass=_abc_1.ABCMeta):
         same model gives the same samples.
 
         OK; INVALID_ARGUMENT + BadRequest; FAILED_PRECONDITION (another model
-        than the one asked for is loaded); RESOURCE_EXHAUSTED + RetryInfo.
+        than the one asked for is loaded; constraints or a beam are asked for,
+        and this generator can't decode with them: constraints_refused of
+        Describe says why); RESOURCE_EXHAUSTED + RetryInfo.
         """
 
     @_abc_1.abstractmethod
@@ -145,7 +155,9 @@ class GeneratorServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_generator_pb2.ScoreResponse, _abc.Awaitable[_generator_pb2.ScoreResponse]]:
         """Log-likelihood of each continuation given its prefix.
 
-        OK; INVALID_ARGUMENT + BadRequest; FAILED_PRECONDITION (as Generate);
+        OK; INVALID_ARGUMENT + BadRequest; FAILED_PRECONDITION (another model
+        than the one asked for is loaded); UNIMPLEMENTED (what serves the model
+        gives no log-probabilities of a prompt; the message names it);
         RESOURCE_EXHAUSTED + RetryInfo.
         """
 

@@ -78,7 +78,9 @@ class TrainerServiceServicer:
         """Starts a run.
 
         OK; INVALID_ARGUMENT + BadRequest (the recipe does not parse, a key is
-        unknown, a file is missing, the corpus holds no usable document);
+        unknown, a file is missing, the corpus holds no usable document, the
+        generators can't decode as it asks or can't load its models);
+        FAILED_PRECONDITION (no generator can write for the evaluation);
         RESOURCE_EXHAUSTED + RetryInfo (another run is active).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -41,7 +41,9 @@ class TrainerServiceStub:
     """Starts a run.
 
     OK; INVALID_ARGUMENT + BadRequest (the recipe does not parse, a key is
-    unknown, a file is missing, the corpus holds no usable document);
+    unknown, a file is missing, the corpus holds no usable document, the
+    generators can't decode as it asks or can't load its models);
+    FAILED_PRECONDITION (no generator can write for the evaluation);
     RESOURCE_EXHAUSTED + RetryInfo (another run is active).
     """
     ResumeRun: _grpc.UnaryUnaryMultiCallable[_trainer_pb2.ResumeRunRequest, _trainer_pb2.Run]
@@ -86,7 +88,9 @@ class TrainerServiceAsyncStub(TrainerServiceStub):
     """Starts a run.
 
     OK; INVALID_ARGUMENT + BadRequest (the recipe does not parse, a key is
-    unknown, a file is missing, the corpus holds no usable document);
+    unknown, a file is missing, the corpus holds no usable document, the
+    generators can't decode as it asks or can't load its models);
+    FAILED_PRECONDITION (no generator can write for the evaluation);
     RESOURCE_EXHAUSTED + RetryInfo (another run is active).
     """
     ResumeRun: _aio.UnaryUnaryMultiCallable[_trainer_pb2.ResumeRunRequest, _trainer_pb2.Run]  # type: ignore[assignment]
@@ -134,7 +138,9 @@ class TrainerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Starts a run.
 
         OK; INVALID_ARGUMENT + BadRequest (the recipe does not parse, a key is
-        unknown, a file is missing, the corpus holds no usable document);
+        unknown, a file is missing, the corpus holds no usable document, the
+        generators can't decode as it asks or can't load its models);
+        FAILED_PRECONDITION (no generator can write for the evaluation);
         RESOURCE_EXHAUSTED + RetryInfo (another run is active).
         """
 

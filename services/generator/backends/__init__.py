@@ -1,0 +1,1 @@
+"""Where continuations and scores come from: one backend a file, behind `base.Backend`."""

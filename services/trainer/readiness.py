@@ -1,0 +1,53 @@
+"""Whether the generators of a deployment can do what a recipe asks, told before a run starts."""
+
+from __future__ import annotations
+
+from stillhouse.errors import FailedPrecondition, InvalidArgument
+from stillhouse.generator.types import ModelDescription, ModelPointer
+from stillhouse.recipe import Recipe
+
+
+def check_workers(recipe: Recipe, teacher: ModelPointer, workers: ModelDescription) -> None:
+    """InvalidArgument names the key of the recipe that the generators can't do.
+
+    `workers` is one of those that read the queue.
+    """
+    refused = workers.constraints_refused
+    if refused and recipe.constraints.active:
+        raise InvalidArgument(
+            "recipe.constraints", f"the generators can't decode under them: {refused}"
+        )
+    if refused and recipe.generation.beam:
+        raise InvalidArgument(
+            "recipe.generation.beam",
+            f"the generators search no beam: {refused}, or set it to 0 to sample",
+        )
+    if workers.load_refused:
+        _check_fixed(recipe, teacher, workers)
+
+
+def check_writer(writer: ModelDescription) -> None:
+    """FailedPrecondition if the generator that writes for the evaluation can't load students."""
+    if writer.load_refused:
+        raise FailedPrecondition(
+            "the generator at the trainer's STILLHOUSE_GENERATOR_TARGET can't load students for "
+            f"their evaluation: {writer.load_refused}"
+        )
+
+
+def _check_fixed(recipe: Recipe, teacher: ModelPointer, workers: ModelDescription) -> None:
+    present = workers.pointer
+    if present.digest != teacher.digest:
+        raise InvalidArgument(
+            "recipe.teacher.model",
+            f"is {teacher.digest[:12]}, the generators have {present.digest[:12]} "
+            f"({present.uri}): {workers.load_refused}. If that is the same model, tell the "
+            f"generators so: STILLHOUSE_MODEL_URI={teacher.uri} "
+            f"STILLHOUSE_MODEL_DIGEST={teacher.digest}",
+        )
+    if recipe.generations > 1:
+        raise InvalidArgument(
+            "recipe.generations",
+            "must be 1, since the generators can't load a student as their next teacher: "
+            f"{workers.load_refused}",
+        )
