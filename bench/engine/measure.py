@@ -119,6 +119,9 @@ def next_tokens(engines: Engines, held_out: Array) -> Iterator[Row]:
             timing.single(engines.infini_gram.infgram_prob, queries[:100]),
             timing.single(engines.fast_gram.prob, queries[:300]),
         )
+    arrays = [(np.array(context, np.uint32), token) for context, token in queries]
+    took = timing.single(index.infgram_prob, arrays)
+    yield below("infgram_prob, context 500, a numpy array", None, took)
 
 
 def matches(engines: Engines, held_out: Array) -> Iterator[Row]:
