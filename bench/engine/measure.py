@@ -1,7 +1,7 @@
 """What is measured: each number of ours beside the same question to each peer."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,11 +16,20 @@ class Row(NamedTuple):
     """A line of the table: microseconds unless `what` says otherwise."""
 
     what: str
-    target: str
+    unit: str
     ours: float
-    reached: bool
+    limit: float | None = None
     infini_gram: float | None = None
     fast_gram: float | None = None
+    at_least: bool = False  # whether the limit is a lower one
+    spread: tuple[float, float] | None = None  # of our medians, over rounds
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether ours keeps to the limit, if there is one."""
+        if self.limit is None:
+            return None
+        return self.ours >= self.limit if self.at_least else self.ours <= self.limit
 
 
 class Engines(NamedTuple):
@@ -37,9 +46,27 @@ def ngrams(source: Array, n: int, number: int) -> list[list[int]]:
     return [source[i : i + n].tolist() for i in starts]
 
 
-def below(what: str, limit: float, ours: float, *peers: float | None) -> Row:
+def below(what: str, limit: float | None, ours: float, *peers: float | None) -> Row:
     """A row whose number should not exceed a limit, in microseconds."""
-    return Row(what, f"{limit:g} us", ours, ours <= limit, *peers)
+    return Row(what, "us", ours, limit, *peers)
+
+
+def of_rounds(rounds: Sequence[Sequence[Row]]) -> list[Row]:
+    """The medians over rounds that hold the same rows."""
+
+    def middle(values: Sequence[float | None]) -> float | None:
+        known = [value for value in values if value is not None]
+        return float(np.median(known)) if known else None
+
+    return [
+        same[0]._replace(
+            ours=float(np.median([row.ours for row in same])),
+            infini_gram=middle([row.infini_gram for row in same]),
+            fast_gram=middle([row.fast_gram for row in same]),
+            spread=(min(row.ours for row in same), max(row.ours for row in same)),
+        )
+        for same in zip(*rounds, strict=True)
+    ]
 
 
 def counts(engines: Engines, held_out: Array) -> Iterator[Row]:
@@ -78,7 +105,7 @@ def next_tokens(engines: Engines, held_out: Array) -> Iterator[Row]:
     frequent = sorted(contexts, key=lambda c: -index.count(*c))[: len(contexts) // 10]
     yield below(
         "ntd of the most frequent tenth of them",
-        100,
+        None,
         timing.single(index.ntd, frequent),
         timing.single(engines.infini_gram.ntd, frequent[:30]),
         timing.single(engines.fast_gram.primitive_ntd, frequent),
@@ -92,6 +119,9 @@ def next_tokens(engines: Engines, held_out: Array) -> Iterator[Row]:
             timing.single(engines.infini_gram.infgram_prob, queries[:100]),
             timing.single(engines.fast_gram.prob, queries[:300]),
         )
+    arrays = [(np.array(context, np.uint32), token) for context, token in queries]
+    took = timing.single(index.infgram_prob, arrays)
+    yield below("infgram_prob, context 500, a numpy array", None, took)
 
 
 def matches(engines: Engines, held_out: Array) -> Iterator[Row]:
@@ -107,7 +137,7 @@ def matches(engines: Engines, held_out: Array) -> Iterator[Row]:
         timing.single(engines.fast_gram.creativity, short) / 256,
     )
     took = timing.single(index.score, [(t,) for t in texts] * 3) / 2_000
-    yield Row("score, 2,000 tokens, per position, one thread", "-", took, True)
+    yield below("score, 2,000 tokens, per position, one thread", None, took)
 
 
 def cnf_queries(index: stillhouse_native.Index, held_out: Array) -> list[tuple[Any, ...]]:
@@ -152,7 +182,7 @@ def threads(engines: Engines, held_out: Array) -> Iterator[Row]:
             two = timing.repeated(lambda c=call, a=args: c(*a, threads=2), 1)  # type: ignore[misc]
             ratios.append(one / two)
         ratio = float(np.median(ratios))
-        yield Row(f"{name}: two threads, times one", "1.8", ratio, ratio >= 1.8)
+        yield Row(f"{name}: two threads, times one", "", ratio, 1.8, at_least=True)
 
 
 def build_ours(tokens: Array, offsets: Array, directory: Path) -> tuple[float, float]:

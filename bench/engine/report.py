@@ -22,26 +22,30 @@ def number(value: float | None) -> str:
 
 
 def ratio(row: Row, peer: float | None) -> str:
-    """How many times as long the peer takes."""
-    return "" if peer is None else f" ({peer / row.ours:,.0f}x)"
+    """How many times as long the peer takes, or as large or slow it is."""
+    if peer is None:
+        return ""
+    times = row.ours / peer if row.at_least else peer / row.ours
+    return f" ({times:,.1f}x)" if times < 10 else f" ({times:,.0f}x)"
 
 
 def table(rows: list[Row]) -> str:
     """Markdown; in brackets how many times our time a peer takes."""
     lines = [
-        "| what | must reach | ours | | infini-gram 2.6.0 | fast-gram 0.1.0 |",
-        "| --- | --- | ---: | --- | ---: | ---: |",
+        "| what | must reach | ours | rounds | | infini-gram 2.6.0 | fast-gram 0.1.0 |",
+        "| --- | --- | ---: | ---: | --- | ---: | ---: |",
     ]
     for row in rows:
-        verdict = "" if row.target == "-" else "yes" if row.reached else "**no**"
+        limit = "-" if row.limit is None else f"{row.limit:g} {row.unit}".rstrip()
+        verdict = {None: "", True: "yes", False: "**no**"}[row.reached]
+        spread = "" if row.spread is None else " to ".join(map(number, row.spread))
         peers = [number(p) + ratio(row, p) for p in (row.infini_gram, row.fast_gram)]
-        lines.append(
-            f"| {row.what} | {row.target} | {number(row.ours)} | {verdict} | {' | '.join(peers)} |"
-        )
+        cells = [row.what, limit, number(row.ours), spread, verdict, *peers]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def write(file: Path, rows: list[Row], corpus: str, differences: list[str]) -> None:
+def write(file: Path, rows: list[Row], corpus: str, rounds: int, differences: list[str]) -> None:
     """Replaces everything above the notes, which are written by hand."""
     notes = "\n## Notes\n"
     if file.exists() and notes in file.read_text():
@@ -50,7 +54,8 @@ def write(file: Path, rows: list[Row], corpus: str, differences: list[str]) -> N
 
 `make bench-engine`, {datetime.datetime.now(datetime.UTC):%Y-%m-%d}; {machine()}.
 {corpus}
-Medians; microseconds where nothing else is said; in brackets how many times ours.
+Medians, microseconds where nothing else is said; of queries the median of {rounds} rounds and of
+builds that of five, with the least and the largest of them; in brackets how many times worse than ours.
 
 """
     found = "\n".join(f"- {line}" for line in differences)

@@ -111,12 +111,6 @@ To from_number(const char* name, std::size_t i, const py::object& number) {
 
 template <class To>
 To from_item(const char* name, std::size_t i, PyObject* item) {
-    // Nearly all are plain ints: no call of __index__, no new reference.
-    if (PyLong_CheckExact(item)) {
-        int overflow = 0;
-        const long long value = PyLong_AsLongLongAndOverflow(item, &overflow);
-        if (overflow == 0 && std::in_range<To>(value)) return static_cast<To>(value);
-    }
     if (PyBool_Check(item)) refuse_argument(name, "a list with bool");
     // Anything with __index__, so also numpy's integers.
     const py::object number = py::reinterpret_steal<py::object>(PyNumber_Index(item));
@@ -138,16 +132,38 @@ To from_item(const char* name, PyObject* item) {
     return from_number<To>(name, 0, number);
 }
 
+// The items of a list or tuple if all are plain ints of the type, as nearly all are.
+// No Python code runs in between, so the items need no references of their own.
+template <class To>
+bool plain_ints(PyObject* object, std::vector<To>& out) {
+    if (!PyList_CheckExact(object) && !PyTuple_CheckExact(object)) return false;
+    constexpr Py_ssize_t ahead = 16;
+    PyObject** const items = PySequence_Fast_ITEMS(object);
+    const Py_ssize_t size = PySequence_Fast_GET_SIZE(object);
+    out.resize(static_cast<std::size_t>(size));
+    for (Py_ssize_t i = 0; i < size; ++i) {
+        if (i + ahead < size) __builtin_prefetch(items[i + ahead]);
+        if (!PyLong_CheckExact(items[i])) return false;
+        int overflow = 0;
+        const long long value = PyLong_AsLongLongAndOverflow(items[i], &overflow);
+        if (overflow != 0 || !std::in_range<To>(value)) return false;
+        out[static_cast<std::size_t>(i)] = static_cast<To>(value);
+    }
+    return true;
+}
+
 template <class To>
 std::vector<To> to_vector(const char* name, const py::object& values) {
     if (py::isinstance<py::array>(values)) return from_array<To>(name, py::reinterpret_borrow<py::array>(values));
     PyObject* const object = values.ptr();
     const bool text = PyUnicode_Check(object) || PyBytes_Check(object) || PyByteArray_Check(object);
     if (text || !PySequence_Check(object)) refuse_argument(name, Py_TYPE(object)->tp_name);
+    std::vector<To> out;
+    if (plain_ints(object, out)) return out;
     // A tuple can't shrink while __index__ of an item runs Python code.
     const py::tuple items = py::reinterpret_steal<py::tuple>(PySequence_Tuple(object));
     if (!items) throw py::error_already_set();
-    std::vector<To> out;
+    out.clear();
     out.reserve(items.size());
     for (std::size_t i = 0; i < items.size(); ++i)
         out.push_back(from_item<To>(name, i, PyTuple_GET_ITEM(items.ptr(), static_cast<Py_ssize_t>(i))));

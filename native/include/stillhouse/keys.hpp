@@ -1,6 +1,6 @@
 // A few symbols of every eighth suffix, packed and side by side, in memory only,
-// and of every eighth of these, and so on: a search inside a bigram reads one
-// cache line a level, and then only the few suffixes between two keys.
+// and of every eighth of these, and so on: a search inside a bigram reads two
+// cache lines a level, and then only the few suffixes between two keys.
 //
 // The idea of a static search tree without pointers: P. Khuong, P. Morin, "Array
 // Layouts for Comparison-Based Searching", ACM J. Experimental Algorithmics 22, 2017.
@@ -16,12 +16,15 @@
 
 namespace stillhouse {
 
+// Compared as a number; 16 bytes of symbols.
+__extension__ typedef unsigned __int128 Key;
+
 template <class Symbol>
 class Keys {
   public:
     static constexpr std::uint64_t fanout = 8;  // ranks from one key to the next, keys to the next on the level above
     static constexpr std::size_t skipped = 2;   // symbols the bigram table answers for
-    static constexpr std::size_t packed = 8 / sizeof(Symbol);
+    static constexpr std::size_t packed = sizeof(Key) / sizeof(Symbol);
 
     Keys() = default;
     explicit Keys(std::uint64_t suffixes) {
@@ -32,14 +35,14 @@ class Keys {
             sizes_[levels_] = left;
             total += (left + fanout - 1) / fanout * fanout;  // levels begin with a cache line
         }
-        memory_ = Region::allocate(total * sizeof(std::uint64_t));
+        memory_ = Region::allocate(total * sizeof(Key));
     }
 
     std::size_t size() const { return sizes_[0]; }
 
     // Key i of a level is that of rank i * fanout^(level + 1).
-    const std::uint64_t* level(std::size_t level) const {
-        return reinterpret_cast<const std::uint64_t*>(memory_.data()) + starts_[level];
+    const Key* level(std::size_t level) const {
+        return reinterpret_cast<const Key*>(memory_.data()) + starts_[level];
     }
 
     // The keys of a level that belong to ranks.
@@ -52,7 +55,7 @@ class Keys {
     std::size_t levels() const { return levels_; }
 
     // To fill the lowest level, then the others from it.
-    std::uint64_t* lowest() { return reinterpret_cast<std::uint64_t*>(memory_.mutable_data()); }
+    Key* lowest() { return reinterpret_cast<Key*>(memory_.mutable_data()); }
     void fill_upper() {
         for (std::size_t l = 1; l < levels_; ++l) {
             for (std::size_t i = 0; i < sizes_[l]; ++i) lowest()[starts_[l] + i] = lowest()[starts_[l - 1] + i * fanout];
@@ -62,8 +65,8 @@ class Keys {
     // Up to `packed` symbols behind the first two of `symbols`, most significant
     // first; those missing and those behind a document's end are 0, so that keys
     // order as suffixes do.
-    static std::uint64_t pack(const Symbol* symbols, std::size_t length) {
-        std::uint64_t key = 0;
+    static Key pack(const Symbol* symbols, std::size_t length) {
+        Key key = 0;
         bool ended = false;
         for (std::size_t i = skipped; i < skipped + packed; ++i) {
             ended = ended || i >= length || symbols[i] == 0;
@@ -73,9 +76,9 @@ class Keys {
     }
 
     // The bits of a key that a query of `length` symbols decides.
-    static std::uint64_t mask(std::size_t length) {
+    static Key mask(std::size_t length) {
         const std::size_t used = std::min(length - skipped, packed);
-        return used == packed ? ~std::uint64_t{0} : ~(~std::uint64_t{0} >> (8 * sizeof(Symbol) * used));
+        return used == packed ? ~Key{0} : ~(~Key{0} >> (8 * sizeof(Symbol) * used));
     }
 
   private:

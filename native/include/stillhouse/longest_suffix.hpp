@@ -82,8 +82,7 @@ Suffix longest_suffix_of(const SuffixArray<Symbol>& array, std::span<const Symbo
         } else if (best.length == 0) {
             for (const std::size_t length : {1, 2, 4}) add(length);
         } else if (beyond > context.size()) {
-            for (std::size_t length = 2 * best.length; tries + 1 < most && length < beyond; length *= 2) add(length);
-            add(context.size());
+            for (const std::size_t times : {2, 4, 8}) add(std::min(times * best.length, context.size()));
         } else {
             for (std::size_t i = 1; i <= most; ++i) add(best.length + (beyond - best.length) * i / (most + 1));
             if (tries == 0) add(best.length + 1);

@@ -119,16 +119,20 @@ class Search {
     bool in_keys() const { return phase_ == Phase::keys; }
 
     void prefetch_keys(const SuffixArray<Symbol>& array) const {
-        const std::uint64_t* keys = array.keys->level(level_);
-        __builtin_prefetch(keys + below_.lo);
-        if (above_.hi > below_.lo + 8 || above_.lo != below_.lo) __builtin_prefetch(keys + above_.hi - (above_.hi > 0));
-        if (below_.count() > 9) __builtin_prefetch(keys + below_.lo + 8);
+        const Key* keys = array.keys->level(level_);
+        const auto prefetch = [&](Range range) {
+            constexpr std::uint64_t line = 64 / sizeof(Key);
+            for (std::uint64_t i = range.lo; i < range.hi; i += line) __builtin_prefetch(keys + i);
+            __builtin_prefetch(keys + range.hi - (range.hi > range.lo));
+        };
+        prefetch(below_);
+        if (above_.lo != below_.lo) prefetch(above_);
     }
 
     // Goes down one level of the keys.
     void feed_key(const SuffixArray<Symbol>& array) {
-        const std::uint64_t* keys = array.keys->level(level_);
-        const std::uint64_t mask = Keys<Symbol>::mask(length_);
+        const Key* keys = array.keys->level(level_);
+        const Key mask = Keys<Symbol>::mask(length_);
         // The first key that is not below the query's, and the first one above it.
         std::uint64_t first = below_.lo;
         for (std::uint64_t i = below_.lo; i < below_.hi; ++i) first += (keys[i] & mask) < wanted_key_;
@@ -313,7 +317,7 @@ class Search {
     std::uint64_t hi_ = 0;
     std::size_t shared_below_ = 1;
     std::size_t shared_above_ = 1;
-    std::uint64_t wanted_key_ = 0;
+    Key wanted_key_ = 0;
     std::size_t level_ = 0;
     Range below_;
     Range above_;

@@ -54,6 +54,25 @@ def test_refuses_tokens(index: Index, tokens: Any) -> None:
         index.count_batch(tokens, [0, 1])
 
 
+@pytest.mark.parametrize("last", [True, -1, 2**32, 2**64, -(2**64), 1.0, None])
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_refuses_a_token_behind_many_good_ones(index: Index, kind: Any, last: Any) -> None:
+    with pytest.raises(ValueError, match="tokens"):
+        index.count(kind([1] * 100 + [last]))
+
+
+def test_a_list_that_shrinks_while_it_is_read(index: Index) -> None:
+    class Greedy:
+        def __index__(self) -> int:
+            tokens.clear()
+            return 2
+
+    tokens: list[Any] = [1, Greedy(), *range(1000, 2000)]
+    assert index.count(tokens) == 0
+    tokens = [1, Greedy()]
+    assert index.count(tokens) == 2
+
+
 @pytest.mark.parametrize(
     "tokens",
     [
