@@ -46,9 +46,15 @@ def ngrams(source: Array, n: int, number: int) -> list[list[int]]:
     return [source[i : i + n].tolist() for i in starts]
 
 
-def below(what: str, limit: float | None, ours: float, *peers: float | None) -> Row:
+def below(
+    what: str,
+    limit: float | None,
+    ours: float,
+    infini_gram: float | None = None,
+    fast_gram: float | None = None,
+) -> Row:
     """A row whose number should not exceed a limit, in microseconds."""
-    return Row(what, "us", ours, limit, *peers)
+    return Row(what, "us", ours, limit, infini_gram, fast_gram)
 
 
 def of_rounds(rounds: Sequence[Sequence[Row]]) -> list[Row]:

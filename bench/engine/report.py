@@ -55,7 +55,8 @@ def write(file: Path, rows: list[Row], corpus: str, rounds: int, differences: li
 `make bench-engine`, {datetime.datetime.now(datetime.UTC):%Y-%m-%d}; {machine()}.
 {corpus}
 Medians, microseconds where nothing else is said; of queries the median of {rounds} rounds and of
-builds that of five, with the least and the largest of them; in brackets how many times worse than ours.
+builds that of five, with the least and the largest of them; in brackets how many times worse than
+ours.
 
 """
     found = "\n".join(f"- {line}" for line in differences)

@@ -79,7 +79,7 @@ class CompletionsWireServer:
             if any(stop in tokenizer.decode(new) for stop in body.get("stop", [])):
                 reason = "stop"
                 break
-        text = tokenizer.decode(new, skip_special_tokens=True)
+        text = str(tokenizer.decode(new, skip_special_tokens=True))
         for stop in body.get("stop", []):
             text = text.partition(stop)[0]
         choice = {

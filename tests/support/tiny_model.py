@@ -10,6 +10,7 @@ import argparse
 import heapq
 import pydoc
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
@@ -76,30 +77,31 @@ def make_tiny_seq2seq(folder: Path, kind: str, seed: int = 0) -> ModelPointer:
     """An encoder-decoder, `t5` or `bart`; what it reads ends with the end token."""
     torch.manual_seed(seed)
     tokenizer = tiny_tokenizer()
-    end, start = tokenizer.convert_tokens_to_ids(["<|end|>", "<|start|>"])
+    end = tokenizer.convert_tokens_to_ids("<|end|>")
+    start = tokenizer.convert_tokens_to_ids("<|start|>")
     tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
         single="$A <|end|>", special_tokens=[("<|end|>", end)]
     )
-    tokens = {
+    tokens: dict[str, Any] = {
         "vocab_size": len(tokenizer),
         "pad_token_id": end,
         "eos_token_id": end,
+        "bos_token_id": start,
         "decoder_start_token_id": start,
     }
     model: PreTrainedModel
     if kind == "t5":
-        model = T5ForConditionalGeneration(
-            T5Config(
-                d_model=32,
-                d_kv=8,
-                d_ff=64,
-                num_layers=2,
-                num_heads=4,
-                initializer_factor=6.0,
-                tie_word_embeddings=False,
-                **tokens,
-            )
+        config = T5Config(
+            d_model=32,
+            d_kv=8,
+            d_ff=64,
+            num_layers=2,
+            num_heads=4,
+            initializer_factor=6.0,
+            **tokens,
         )
+        config.tie_word_embeddings = False
+        model = T5ForConditionalGeneration(config)
     else:
         model = BartForConditionalGeneration(
             BartConfig(
@@ -112,12 +114,11 @@ def make_tiny_seq2seq(folder: Path, kind: str, seed: int = 0) -> ModelPointer:
                 decoder_ffn_dim=64,
                 max_position_embeddings=256,
                 init_std=0.5,
-                bos_token_id=start,
-                forced_bos_token_id=5,
                 forced_eos_token_id=None,
                 **tokens,
             )
         )
+        model.generation_config.forced_bos_token_id = 5
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return ModelPointer(str(folder), digest(folder))

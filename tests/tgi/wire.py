@@ -145,7 +145,8 @@ class TgiWireServer:
         if sampled and seed is None:
             seed = random.getrandbits(64)
         source = random.Random(seed)
-        last, text, tokens, reason = tokens_of(inputs)[-1], "", [], "length"
+        last, text, reason = tokens_of(inputs)[-1], "", "length"
+        tokens: list[dict[str, Any]] = []
         while len(tokens) < parameters["max_new_tokens"]:
             known = logprobs_after(
                 last,

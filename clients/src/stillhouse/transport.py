@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, Self, TypeVar
 
 import grpc
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
@@ -16,7 +17,6 @@ from stillhouse.security import Tls, bearer
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
-_Q = TypeVar("_Q")
 _A = TypeVar("_A")
 _Detail = TypeVar("_Detail", error_details_pb2.BadRequest, error_details_pb2.RetryInfo)
 
@@ -101,8 +101,8 @@ class Client:
 
     def _call(
         self,
-        method: grpc.UnaryUnaryMultiCallable[_Q, _A],
-        request: _Q,
+        method: Callable[..., _A],
+        request: Message,
         timeout: float | None,
     ) -> _A:
         with translated():
@@ -143,8 +143,8 @@ class AsyncClient:
 
     async def _call(
         self,
-        method: grpc.aio.UnaryUnaryMultiCallable[_Q, _A],
-        request: _Q,
+        method: Callable[..., Awaitable[_A]],
+        request: Message,
         timeout: float | None,
     ) -> _A:
         with translated():

@@ -20,7 +20,7 @@ class Clock:
 
 async def test_waits_grow_until_the_answer_comes() -> None:
     clock = Clock()
-    answers: list[Exception | str] = [Transient("away")] * 4 + ["here"]  # type: ignore[list-item]
+    answers: list[Exception | str] = [*([Transient("away")] * 4), "here"]
 
     async def request() -> str:
         answer = answers.pop(0)
