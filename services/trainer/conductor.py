@@ -98,9 +98,9 @@ class Conductor:
             one.id: make_prompt(one.text, self._recipe.prompt, tokenizer)
             for one in (*training, *held_out)
         }
+        self._stage(Stage.EVALUATING)
         await patiently(lambda: self._backends.check(self._recipe, self._teacher))
         examiner = self._examiner(held_out)
-        self._stage(Stage.EVALUATING)
         await examiner.texts(systems.LEAD, systems.lead(held_out))
         await examiner.texts(systems.COPY, systems.copy(held_out))
         await examiner.model(systems.TEACHER, self._teacher, prompts)

@@ -406,6 +406,7 @@ _FIELDS: dict[str, st.SearchStrategy[object]] = {
     "query": st.none() | _QUERY,
     "queries": st.lists(_QUERY, max_size=9),
     "sequences": st.none() | _SEQUENCES,
+    "tokens": st.none() | st.builds(index_pb2.TokenIds, ids=_IDS),
     "text": st.text(max_size=50),
     "texts": st.lists(st.text(max_size=20), max_size=9),
     "end": st.booleans(),

@@ -41,6 +41,10 @@ KINDS: dict[str, type[StillhouseError]] = {
     "FAILED_PRECONDITION": FailedPrecondition,
 }
 THE = pb.Query(text="the")
+SOME = pb.TokenIds(ids=[0])
+MANY = pb.TokenIds(ids=[0] * 1_000_001)
+ONE = pb.Sequences(ids=[0], lengths=[1])
+RAGGED = pb.Sequences(ids=[0], lengths=[2])
 NEAR = pb.Cnf(clauses=[pb.Clause(any_of=[THE])])
 STREAMS = ("ScoreText", "DecodeSession")
 
@@ -106,6 +110,8 @@ RPCS: dict[str, Rpc] = {
     "DocByPositionBatch": Rpc({"positions": [1]}, {"positions": [2**63]}, "positions[0]"),
     "Tokenize": Rpc({"text": "the"}, {"text": "a" * 1_000_001}, "text"),
     "TokenizeBatch": Rpc({"texts": ["the"]}, {"texts": ["a"] * 4097}, "texts"),
+    "Detokenize": Rpc({"tokens": SOME}, {"tokens": MANY}, "tokens"),
+    "DetokenizeBatch": Rpc({"sequences": ONE}, {"sequences": RAGGED}, "sequences.lengths"),
     "ListHits": Rpc({"query": THE}, {"query": None}, "of"),
     "DecodeSession": Rpc({"append": THE}, {"append": pb.Query()}, "append"),
 }

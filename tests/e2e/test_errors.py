@@ -180,7 +180,9 @@ def test_an_index_is_not_built_where_a_file_is_in_the_way(home: Path) -> None:
 
 
 def test_a_server_that_is_not_there(home: Path) -> None:
-    assert "127.0.0.1:1" in refused(home, "index", "count", "--target", "127.0.0.1:1", "the")
+    assert "127.0.0.1:1" in refused(
+        home, "index", "query", "--target", "127.0.0.1:1", "count", "the"
+    )
 
 
 def test_a_corpus_is_not_written_where_a_file_is_in_the_way(home: Path) -> None:
