@@ -37,7 +37,7 @@ def whole(loaded: LoadedModel, prompt: str, tokens: list[int]) -> torch.Tensor:
     read = loaded.tokenizer(prompt, return_tensors="pt")
     start = start_of(loaded)
     with torch.inference_mode():
-        logits = loaded.model(
+        logits: torch.Tensor = loaded.model(
             input_ids=read["input_ids"], decoder_input_ids=torch.tensor([start + tokens])
         ).logits[0]
     return logits[len(start) - 1 :].log_softmax(-1)
