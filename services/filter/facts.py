@@ -79,17 +79,17 @@ def new_word_share(summary: str, document: str) -> float:
     """Share of the content words of `summary` of which `document` has no form; 0 for none."""
     said = content_words(summary)
     known = _stems(document)
-    return sum(_stem(word) not in known for word in said) / max(1, len(said))
+    return sum(stem(word) not in known for word in said) / max(1, len(said))
 
 
 @lru_cache(maxsize=64)
 def _stems(text: str) -> frozenset[str]:
-    return frozenset(_stem(word) for word in vocabulary(text))
+    return frozenset(stem(word) for word in vocabulary(text))
 
 
-def _stem(word: str) -> str:
+def stem(word: str) -> str:
     """`word` without a common English ending: `uses`, `used`, `using` and `use` are one."""
-    for ending in _WORD_ENDINGS:
+    for ending in _WORD_ENDINGS if not word.endswith("ss") else ():
         if word.endswith(ending) and len(word) >= len(ending) + 2:
             return word[: -len(ending)]
     return word

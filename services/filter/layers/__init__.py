@@ -9,16 +9,24 @@ from services.filter.layers.brevity import Brevity
 from services.filter.layers.constraints import Constraints
 from services.filter.layers.diversity import Diversity
 from services.filter.layers.faithfulness import Faithfulness
+from services.filter.layers.grounding import Grounding
 from services.filter.layers.novelty import Novelty
 from services.filter.layers.saliency import Saliency
 from services.filter.layers.surface import Surface
 from stillhouse.errors import InvalidArgument
 from stillhouse.filter.types import Cascade, LayerConfig
 
-LAYERS: dict[str, type[Layer[Any]]] = {
-    layer.name: layer
-    for layer in (Constraints, Brevity, Surface, Novelty, Faithfulness, Saliency, Diversity)
-}  # fmt: skip
+_KINDS: tuple[type[Layer[Any]], ...] = (
+    Constraints,
+    Brevity,
+    Surface,
+    Novelty,
+    Grounding,
+    Faithfulness,
+    Saliency,
+    Diversity,
+)
+LAYERS = {layer.name: layer for layer in _KINDS}
 
 
 def build(cascade: Cascade) -> tuple[Layer[Any], ...]:

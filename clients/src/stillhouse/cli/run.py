@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from stillhouse.errors import NotFound, StillhouseError, Unavailable
+from stillhouse.local.interrupt import first_interrupt
 from stillhouse.local.panel import display
 from stillhouse.local.prepare import Workspace, prepare_index, prepare_teacher
 from stillhouse.local.stack import Stack, StackConfig, running
@@ -92,11 +93,13 @@ def _conduct(stack: Stack, plan: Recipe, resume: str | None, console: Console) -
     with TrainerClient(stack.targets["trainer"], timeout=600) as trainer:
         state = trainer.resume_run(resume) if resume else trainer.create_run(plan.to_yaml())
         console.print(f"run {state.id}", highlight=False)
-        try:
-            return _watch(stack, trainer, state, console)
-        except KeyboardInterrupt:
+
+        def stop() -> None:
             console.print("stopping", highlight=False)
-            return trainer.cancel_run(state.id)
+            trainer.cancel_run(state.id)
+
+        with first_interrupt(stop):
+            return _watch(stack, trainer, state, console)
 
 
 def _watch(stack: Stack, trainer: TrainerClient, state: Run, console: Console) -> Run:

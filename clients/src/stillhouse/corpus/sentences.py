@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-# A terminator, closing quotes or brackets, and space before what may start a sentence.
-_BOUNDARY = re.compile(r"[.!?]+[\"'”’)\]]*\s+(?=[\"'“‘(\[]*[^\W_])")
+# A terminator, closing quotes or brackets, and space before what may start a sentence. What
+# looks behind keeps long runs of dots linear.
+_BOUNDARY = re.compile(r"(?<![.!?])[.!?]+[\"'”’)\]]*\s+(?=[\"'“‘(\[]*[^\W_])")
 _LAST_WORD = re.compile(r"[^\s\"'“‘(\[]*$")
 _ABBREVIATION = re.compile(
     r"e\.g|i\.e|cf|vs|approx|resp|incl|viz|ca|figs?|eqs?|sec|nos|vol|ch|pp?|eds?|dr|mrs?|ms"

@@ -1,0 +1,143 @@
+"""Grounding: what a summary says stands in one sentence of its document, in that order.
+
+A weak model keeps the document's words and mixes up who does what to whom; every
+likelihood stays high then. But a sentence that was shortened, its words dropped and none
+moved in, seldom says anything new. So the content words of each of the summary's
+sentences, and the words that turn a meaning round, must be a subsequence of a sentence of
+the document, up to their endings: compression by deletion (Knight and Marcu 2002, section
+1; Clarke and Lapata 2008). What is gained is trust, what is lost are the summaries that
+join sentences or find words of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from services.filter.facts import stem
+from services.filter.layers.base import Answers, Pair, PairLayer, Scores, threshold
+from services.filter.words import is_content, words
+from stillhouse.corpus.sentences import sentences
+
+_NEGATIONS = frozenset({"no", "not", "never", "nor", "neither", "without"})
+_TURNING = _NEGATIONS | {"or", "only", "unless", "except", "if"}
+_LONGEST = 256  # words of a sentence that are compared; more is no prose
+
+
+@dataclass(frozen=True, slots=True)
+class GroundingThresholds:
+    """How much must stand in one sentence, how close, and how much a summary must say."""
+
+    order: float = threshold(
+        1.0,
+        "Rejected if of one of its sentences a smaller share of the key words (content words, and "
+        "words such as `not`, `or`, `if`) stands in this order in one sentence of the document "
+        "that is negated as often.",
+    )
+    skipped: float = threshold(
+        2, "Rejected if between two of them the document has more other key words."
+    )
+    words: float = threshold(5, "Rejected with fewer key words.")
+
+
+class Grounding(PairLayer[GroundingThresholds]):
+    """Rejects what no single sentence of the document says in that order."""
+
+    name = "grounding"
+    scores = ("order", "skipped", "words")
+    Thresholds = GroundingThresholds
+
+    def measure(self, pair: Pair, answers: Answers) -> Scores:  # noqa: ARG002
+        """`order`, the smallest share over the summary's sentences; `skipped`, the most key
+        words in a row that one of them leaves out (as many as its longest sentence has, where
+        the order differs); `words`, its key words.
+        """
+        said, known = _sentences(pair.summary), _sentences(pair.source)
+        found = [support(one, known) for one in said]
+        return {
+            "order": min((share for share, _ in found), default=1.0),
+            "skipped": max((gap for _, gap in found), default=0),
+            "words": sum(map(len, said)),
+        }
+
+    def rule(self, scores: Scores) -> str | None:
+        """says_little, rearranged, patched."""
+        if scores["words"] < self.thresholds.words:
+            return "says_little"
+        if scores["order"] < self.thresholds.order:
+            return "rearranged"
+        return "patched" if scores["skipped"] > self.thresholds.skipped else None
+
+
+@lru_cache(maxsize=64)
+def _sentences(text: str) -> tuple[tuple[str, ...], ...]:
+    """The key words of each sentence that has some."""
+    every = (key_words(sentence) for sentence in sentences(text))
+    return tuple(one[:_LONGEST] for one in every if one)
+
+
+def key_words(sentence: str) -> tuple[str, ...]:
+    """Content words without their endings, and words that turn a meaning round, in order."""
+    found = []
+    for word in words(sentence):
+        if word == "cannot" or word.endswith(("n't", "n’t")):
+            found.append("not")
+        elif word in _TURNING:
+            found.append(word)
+        elif is_content(word):
+            found.append(stem(word))
+    return tuple(found)
+
+
+def support(one: Sequence[str], known: Sequence[Sequence[str]]) -> tuple[float, int]:
+    """The largest share of `one` that is a subsequence of a sentence of `known` that is negated
+    as often, and if that is all of it the widest gap, else the length of the longest sentence.
+    """
+    negations = _negations(one)
+    alike = [other for other in known if _negations(other) == negations]
+    share = max((subsequence(one, other) for other in alike), default=0) / len(one)
+    if share == 1:
+        gaps = [widest_gap(one, other) for other in alike]
+        return share, min(gap for gap in gaps if gap is not None)
+    return share, max(map(len, known), default=0)
+
+
+def _negations(sentence: Sequence[str]) -> int:
+    return sum(word in _NEGATIONS for word in sentence)
+
+
+def subsequence(one: Sequence[str], other: Sequence[str]) -> int:
+    """Length of the longest common subsequence.
+
+    Bit-parallel: one integer of len(one) bits holds a column of the table, as in Hyyrö 2004
+    (Bit-parallel LCS-length computation revisited).
+    """
+    places: dict[str, int] = {}
+    for place, word in enumerate(one):
+        places[word] = places.get(word, 0) | 1 << place
+    full = (1 << len(one)) - 1
+    column = full
+    for word in other:
+        matches = column & places.get(word, 0)
+        if matches:
+            column = (column + matches | column - matches) & full
+    return len(one) - column.bit_count()
+
+
+def widest_gap(one: Sequence[str], other: Sequence[str]) -> int | None:
+    """Fewest words of `other` that need be left out in a row between two words of `one`.
+
+    None if `one` is no subsequence of it.
+    """
+    places: dict[str, list[int]] = {}
+    for place, word in enumerate(other):
+        places.setdefault(word, []).append(place)
+    ends = dict.fromkeys(places.get(one[0], []), 0)  # where it may have ended: the gap so far
+    for word in one[1:]:
+        ends = {
+            place: min(max(gap, place - end - 1) for end, gap in before)
+            for place in places.get(word, [])
+            if (before := [(end, gap) for end, gap in ends.items() if end < place])
+        }
+    return min(ends.values(), default=None)

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.filter.layers.base import Answers, Pair
+from services.filter.layers.grounding import (
+    Grounding,
+    GroundingThresholds,
+    key_words,
+    subsequence,
+    widest_gap,
+)
+from stillhouse.filter.types import Candidate, Document
+
+DOCUMENT = (
+    "The cache is cleared by the owner when the process stops or the memory limit is reached. "
+    "Readers (threads of the same process) never wait for writers. "
+    "A closed file can't be read again."
+)
+WORDS = st.lists(st.sampled_from("abc"), max_size=7)
+
+
+def reason(summary: str, document: str = DOCUMENT, **thresholds: float) -> str | None:
+    layer = Grounding(GroundingThresholds(**thresholds))
+    candidate = Candidate("c", "d", 0, summary, 9, -9.0, True)
+    return layer.rule(layer.measure(Pair(Document("d", document), candidate), Answers()))
+
+
+@pytest.mark.parametrize(
+    ("summary", "expected"),
+    [
+        ("The owner clears the cache when the process stops.", "rearranged"),
+        ("The cache is cleared when the process stops or the limit is reached.", None),
+        ("The cache was cleared by an owner when processes stop.", None),
+        ("The cache is cleared when the process stops and never reached.", "rearranged"),
+        ("Readers of the same process never wait for writers.", None),
+        ("Readers of the same process wait for writers.", "rearranged"),  # a negation left out
+        ("Readers of the process wait for the owner.", "rearranged"),
+        ("Closed files cannot be read again by readers.", "rearranged"),
+        ("The cache is cleared.", "says_little"),
+        ("The cache is reached by the memory limit.", "rearranged"),
+        ("The cache owner stops if the limit is reached.", "rearranged"),
+        ("The cache, when the memory limit is reached.", "patched"),
+        ("", "says_little"),
+    ],
+)
+def test_a_sentence_made_shorter_passes_and_one_made_new_does_not(
+    summary: str, expected: str | None
+) -> None:
+    assert reason(summary, words=4) == expected
+
+
+def test_each_sentence_of_a_summary_needs_its_own() -> None:
+    good = "Readers of the same process never wait for writers."
+    assert reason(f"{good} The cache is cleared by the owner.") is None
+    assert reason(f"{good} The owner is cleared by the cache.") == "rearranged"
+
+
+def test_thresholds_are_limits() -> None:
+    summary = "The cache is cleared by the owner when the process waits."
+    order = 4 / 5
+    assert reason(summary, order=order, skipped=99) is None
+    assert reason(summary, order=order + 1e-9, skipped=99) == "rearranged"
+    assert reason("cache owner process stops", words=4, skipped=1) is None
+    assert reason("cache owner process stops", words=5) == "says_little"
+    assert reason("cache process stops limit", words=4, skipped=2) is None
+    assert reason("cache process stops limit", words=4, skipped=1) == "patched"
+
+
+def test_a_negation_is_a_key_word_in_each_of_its_forms() -> None:
+    assert key_words("It can't be read.") == key_words("It can not be read")
+    assert "not" in key_words("isn’t")
+
+
+def naive_subsequence(one: list[str], other: list[str]) -> int:
+    for size in range(len(one), -1, -1):
+        for chosen in itertools.combinations(one, size):
+            rest = iter(other)
+            if all(word in rest for word in chosen):
+                return size
+    raise AssertionError
+
+
+@given(WORDS, WORDS)
+def test_subsequence_equals_trying_all(one: list[str], other: list[str]) -> None:
+    assert subsequence(one, other) == naive_subsequence(one, other)
+
+
+@given(WORDS.filter(bool), WORDS)
+def test_widest_gap_equals_trying_all(one: list[str], other: list[str]) -> None:
+    found = [
+        max((b - a - 1 for a, b in itertools.pairwise(places)), default=0)
+        for places in itertools.combinations(range(len(other)), len(one))
+        if [other[place] for place in places] == one
+    ]
+    assert widest_gap(one, other) == min(found, default=None)
