@@ -27,11 +27,18 @@ def test_the_second_interrupts() -> None:
 
 
 def test_asking_in_vain_interrupts(caplog: pytest.LogCaptureFixture) -> None:
+    waiting = threading.Event()
+
     def vain() -> None:
+        assert waiting.wait(10)
         raise ConnectionError("away")
+
+    def wait() -> None:
+        waiting.set()
+        threading.Event().wait(10)
 
     with first_interrupt(vain):
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
-            threading.Event().wait(10)
+            wait()
     assert "away" in caplog.text
