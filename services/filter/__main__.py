@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 
 from services.filter.consumer import CandidateHandler
 from services.filter.evidence import Backends
-from services.filter.remote import RemoteCritic, RemoteIndex
+from services.filter.remote import RemoteCritic, RemoteIndexes
 from services.filter.rpc import SERVICE, FilterService
 from services.filter.settings import FilterSettings
 from services.runtime import streams
@@ -47,7 +47,7 @@ async def main(settings: FilterSettings) -> None:
         )
         backends = Backends(
             RemoteCritic(critic, settings.critic_limits),
-            RemoteIndex(index, settings.index_name, settings.index_limits),
+            RemoteIndexes(index, settings.indexes, settings.index_limits),
         )
         server = Server(settings, (SERVICE,))
         service = FilterService(backends, settings.max_candidates)

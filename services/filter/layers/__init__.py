@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from services.filter.layers.abstractiveness import Abstractiveness
 from services.filter.layers.base import Layer, parse_thresholds
 from services.filter.layers.brevity import Brevity
 from services.filter.layers.constraints import Constraints
@@ -17,7 +18,9 @@ from stillhouse.filter.types import Cascade, LayerConfig
 
 LAYERS: dict[str, type[Layer[Any]]] = {
     layer.name: layer
-    for layer in (Constraints, Brevity, Surface, Novelty, Faithfulness, Saliency, Diversity)
+    for layer in (
+        Constraints, Brevity, Surface, Abstractiveness, Novelty, Faithfulness, Saliency, Diversity,
+    )
 }  # fmt: skip
 
 

@@ -14,10 +14,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Generic, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from stillhouse.errors import InvalidArgument
 from stillhouse.filter.types import Candidate, Document
 from stillhouse.generator.types import Score, ScoreItem
-from stillhouse.index.types import MatchStatistics
 
 Scores = Mapping[str, float]
 
@@ -65,14 +67,28 @@ class Questions:
 
 
 @dataclass(frozen=True, slots=True)
+class CorpusMatch:
+    """A text of n tokens in the corpus that an index holds; `index` is its name.
+
+    lengths: (n,) uint32, longest match in the corpus starting at each token.
+    logprob: mean infinity-gram log-probability of a token, in nats; 0 without tokens.
+    """
+
+    index: str
+    lengths: NDArray[np.uint32]
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
 class Answers:
     """The answers to `Questions`, in their order.
 
-    A text that a backend refuses has a NaN logprob there, None here.
+    To the index, one match per corpus. A text that a backend refuses has a NaN logprob
+    there, None here.
     """
 
     critic: tuple[Score, ...] = ()
-    index: tuple[MatchStatistics | None, ...] = ()
+    index: tuple[tuple[CorpusMatch, ...] | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
