@@ -10,11 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
-from services.filter.words import words
-
-_CACHED_DOCUMENTS = 32
+from services.filter.words import per_text, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +110,6 @@ class Automaton:
         return len(self._length) - 1
 
 
-@lru_cache(maxsize=_CACHED_DOCUMENTS)
+@per_text
 def _automaton(document: str) -> Automaton:
     return Automaton(words(document))

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,9 +130,14 @@ def matched_tokens(lengths: NDArray[np.uint32], size: int) -> int:
     return int((np.maximum.accumulate(reach) > np.arange(len(lengths))).sum())
 
 
+@lru_cache(maxsize=32)
+def _runs(source: tuple[str, ...], size: int) -> frozenset[tuple[str, ...]]:
+    return frozenset(ngrams(source, size))
+
+
 def copied_share(summary: Sequence[str], source: Sequence[str], size: int) -> float:
     """Share of the words of `summary` inside runs of `size` or more that `source` has."""
-    known = set(ngrams(source, size))
+    known = _runs(tuple(source), size)
     copied = bytearray(len(summary))
     for start, run in enumerate(ngrams(summary, size)):
         if run in known:

@@ -17,7 +17,7 @@ from itertools import pairwise
 
 from services.filter.facts import new_names, new_numbers, new_word_share
 from services.filter.layers.base import Answers, Pair, PairLayer, Scores, threshold
-from services.filter.words import content_words, ends_sentence, fold, ngrams, words
+from services.filter.words import content_words, ends_sentence, fold, ngrams, per_text, words
 
 _REPEATED = 3  # words of the n-grams in which repetition is counted
 
@@ -115,12 +115,13 @@ def repetition(sequence: Sequence[str]) -> float:
 
 def is_echo(summary: str, source: str) -> bool:
     """True if `summary` speaks of its task in words that `source` doesn't use."""
-    known = fold(source)
     said = [found.group() for found in _ECHO.finditer(fold(summary))]
-    return any(phrase not in known for phrase in said) or not content_words(summary)
+    if said and any(phrase not in fold(source) for phrase in said):
+        return True
+    return not content_words(summary)
 
 
-@lru_cache(maxsize=64)
+@per_text
 def negates(text: str) -> bool:
     """True if `text` contains a word of negation (English)."""
     return _NEGATION.search(fold(text)) is not None
@@ -134,8 +135,11 @@ def breaks_parity(summary: str, source: str) -> bool:
     sentences = _sentences(source)
     if not said or not sentences:
         return False
+    odd = _odd(summary)
+    if all(one.odd == odd for one in sentences):  # whichever is nearest
+        return False
     nearest = max(sentences, key=lambda one: len(one.content & said))
-    return bool(nearest.content & said) and nearest.odd != _odd(summary)
+    return bool(nearest.content & said) and nearest.odd != odd
 
 
 def foreign_letters(summary: str, source: str) -> int:
@@ -147,7 +151,7 @@ def foreign_letters(summary: str, source: str) -> int:
     return sum(script is not None and script not in known for script in found)
 
 
-@lru_cache(maxsize=64)
+@per_text
 def scripts(text: str) -> frozenset[str]:
     """The scripts of the letters of `text` (NFKC): the first word of their Unicode names.
 
@@ -172,7 +176,7 @@ class _Sentence:
     odd: bool
 
 
-@lru_cache(maxsize=64)
+@per_text
 def _sentences(text: str) -> tuple[_Sentence, ...]:
     parts = (part for part in _SENTENCE_END.split(text) if part.strip())
     return tuple(_Sentence(frozenset(content_words(part)), _odd(part)) for part in parts)
