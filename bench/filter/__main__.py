@@ -89,8 +89,8 @@ def _page(work: Work, found: dict[str, list[float]], overhead: list[float], roun
         "",
         f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, {machine()}. {size} candidates of the "
         f"demo's run about {len(work.documents)} documents, in batches of {BATCH}; caches empty at "
-        f"the start of each round; median of {rounds} rounds, slowest and fastest in brackets; processor time, "
-        "since the machine was shared. "
+        f"the start of each round; median of {rounds} rounds, slowest and fastest in brackets; "
+        "processor time, since the machine was shared. "
         "Nothing is drawn here: the run's own seed made the candidates.",
         "",
         "The answers of the index are real ones, asked once and replayed, so that these are the "
@@ -105,12 +105,13 @@ def _page(work: Work, found: dict[str, list[float]], overhead: list[float], roun
             f"| {name} | {median(rates):,.0f} [{rates[0]:,.0f}, {rates[-1]:,.0f}] | "
             f"{1e6 * median(seconds) / size:.1f} |"
         )
-    reached = size / median(found["all, score_all"])
+    reached = size / median(found["all, as a cascade"])
+    full = size / median(found["all, score_all"])
     lines += [
         "",
         f"Target: {TARGET:,} candidates/s for these layers together. "
-        f"{'Reached' if reached >= TARGET else 'Missed'} with every layer scoring every candidate: "
-        f"{reached:,.0f}.",
+        f"As a cascade {'reached' if reached >= TARGET else 'missed'}: {reached:,.0f}; with every "
+        f"layer scoring every candidate {'reached' if full >= TARGET else 'missed'}: {full:,.0f}.",
         "",
         f"The service's door (gRPC, messages, one caller in the same process) adds "
         f"{1e6 * median(overhead) / size:.0f} µs a candidate.",

@@ -150,7 +150,9 @@ class Layer(ABC, Generic[T]):
         return [self._finding(scores) for scores in self.measure_all(cases)]
 
     def _finding(self, scores: Scores) -> Finding:
-        known = {name: value for name, value in scores.items() if math.isfinite(value)}
+        known = scores
+        if not all(map(math.isfinite, scores.values())):
+            known = {name: value for name, value in scores.items() if math.isfinite(value)}
         reason = self.rule(known) if known.keys() >= set(self.scores) else NO_SCORE
         return Finding(
             {f"{self.name}.{name}": value for name, value in known.items()},
