@@ -7,8 +7,9 @@ import logging
 from contextlib import AsyncExitStack
 
 from services.filter.consumer import CandidateHandler
+from services.filter.costs import Costs
 from services.filter.evidence import Backends
-from services.filter.remote import RemoteCritic, RemoteIndex
+from services.filter.remote import RemoteCritic, RemoteIndexes
 from services.filter.rpc import SERVICE, FilterService
 from services.filter.settings import FilterSettings
 from services.runtime import streams
@@ -47,18 +48,20 @@ async def main(settings: FilterSettings) -> None:
         )
         backends = Backends(
             RemoteCritic(critic, settings.critic_limits),
-            RemoteIndex(index, settings.index_name, settings.index_limits),
+            RemoteIndexes(index, settings.indexes, settings.index_limits),
         )
+        costs = Costs()
         server = Server(settings, (SERVICE,))
-        service = FilterService(backends, settings.max_candidates)
+        service = FilterService(backends, settings.max_candidates, costs)
         add_FilterServiceServicer_to_server(service, server.grpc)
         await stack.enter_async_context(serving(server))
-        await until_stopped(_work(settings, backends, server, critic, index))
+        await until_stopped(_work(settings, backends, costs, server, critic, index))
 
 
 async def _work(
     settings: FilterSettings,
     backends: Backends,
+    costs: Costs,
     server: Server,
     critic: AsyncGeneratorClient,
     index: AsyncIndexClient,
@@ -76,7 +79,7 @@ async def _work(
             js,
             stream=CANDIDATES,
             consumer=FILTERS,
-            handle=CandidateHandler(backends, publisher),
+            handle=CandidateHandler(backends, publisher, costs),
             dead=DeadLetterBox(publisher),
             slots=settings.slots,
             ack_wait=settings.ack_wait,

@@ -20,6 +20,10 @@ from services.filter.words import STOPWORDS, Word, is_content, spans
 _AUXILIARY = re.compile(
     r"\b(?:is|are|was|were|be|can|may|must|should|will|would|could|does|do|has|have)\b"
 )
+_ASIDE = re.compile(r"\s*\([^()]*\)")
+_ADVERB = re.compile(r"\b[a-z]{3,}ly\s+")
+_CLAUSE_END = re.compile(r"[,;:]\s")
+_LEAST_WORDS = 4  # of a clause that says something by itself
 
 Maker = Callable[[str, str, str, Random], str | None]
 
@@ -120,3 +124,29 @@ def _swap(
 
 def _replace(text: str, word: Word, other: str) -> str:
     return text[: word.start] + other + text[word.end :]
+
+
+def deletions(sentence: str) -> str | None:
+    """`sentence` without what stands in parentheses and without its adverbs in -ly; None if
+    it has neither.
+    """
+    shorter = _ADVERB.sub("", _ASIDE.sub("", sentence))
+    return shorter if shorter != sentence else None
+
+
+def lead_clause(sentence: str) -> str | None:
+    """`sentence` up to its first comma, semicolon or colon; None if too little is there."""
+    found = _CLAUSE_END.search(sentence)
+    if found is None or len(spans(sentence[: found.start()])) < _LEAST_WORDS:
+        return None
+    return f"{sentence[: found.start()]}."
+
+
+def positives(sentence: str) -> dict[str, str]:
+    """What is true by construction of a document that holds `sentence`, by kind."""
+    made = {
+        "identity": sentence,
+        "deletion": deletions(sentence),
+        "lead clause": lead_clause(sentence),
+    }
+    return {kind: text for kind, text in made.items() if text is not None}

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from services.filter.costs import Costs
 from services.filter.evidence import Backends, gather
 from services.filter.layers import build
 from services.filter.layers.base import Case, Finding, Layer, Pair
@@ -47,15 +48,19 @@ async def evaluate(
     documents: Sequence[Document],
     candidates: Sequence[Candidate],
     backends: Backends,
+    costs: Costs | None = None,
 ) -> Evaluation:
     """One verdict per candidate, in order, and what each layer cost and let through.
+
+    `costs` takes the measurements and gives the averages; without it they are this batch's.
 
     InvalidArgument: unknown layer or threshold, candidate without its document, an id
     that is there twice. Whatever a backend raises passes through: no verdict then.
     """
     layers = build(cascade)
+    costs = costs or Costs()
     states = [_State(pair) for pair in pair_up(documents, candidates)]
-    stats = [await _step(layer, states, cascade.score_all, backends) for layer in layers]
+    stats = [await _step(layer, states, cascade.score_all, backends, costs) for layer in layers]
     return Evaluation(tuple(state.verdict() for state in states), tuple(stats))
 
 
@@ -89,7 +94,11 @@ def _pair(candidate: Candidate, sources: dict[str, Document], position: int) -> 
 
 
 async def _step(
-    layer: Layer[Any], states: Sequence[_State], score_all: bool, backends: Backends
+    layer: Layer[Any],
+    states: Sequence[_State],
+    score_all: bool,
+    backends: Backends,
+    costs: Costs,
 ) -> LayerStats:
     started = time.perf_counter()
     seen = sum(state.alive for state in states)
@@ -102,4 +111,7 @@ async def _step(
     for state, finding in zip(looked_at, layer.judge(cases), strict=True):
         state.take(finding, layer.name)
     passed = sum(state.alive for state in states)
-    return LayerStats(layer.name, seen, passed, time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    scored = len(looked_at)
+    mean = costs.add(layer.name, scored, seconds)
+    return LayerStats(layer.name, seen, passed, seconds, scored, mean)

@@ -12,6 +12,7 @@ import time
 from typing import Protocol
 
 from services.filter.cascade import evaluate
+from services.filter.costs import Costs
 from services.filter.evidence import Backends
 from services.topology import message_id, verdicts_subject
 from stillhouse.events.v1 import events_pb2
@@ -31,8 +32,11 @@ class Publisher(Protocol):
 class CandidateHandler:
     """Handles one message of CANDIDATES."""
 
-    def __init__(self, backends: Backends, publisher: Publisher) -> None:
+    def __init__(
+        self, backends: Backends, publisher: Publisher, costs: Costs | None = None
+    ) -> None:
         self._backends = backends
+        self._costs = costs or Costs()
         self._publisher = publisher
 
     async def __call__(self, payload: bytes) -> None:
@@ -53,6 +57,7 @@ class CandidateHandler:
             [convert.document_from_proto(document) for document in batch.documents],
             [convert.candidate_from_proto(candidate) for candidate in batch.candidates],
             self._backends,
+            self._costs,
         )
 
 

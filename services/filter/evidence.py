@@ -10,9 +10,8 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from services.filter.layers.base import Answers, Layer, Pair
+from services.filter.layers.base import Answers, CorpusMatch, Layer, Pair
 from stillhouse.generator.types import Score, ScoreItem
-from stillhouse.index.types import MatchStatistics
 
 Q = TypeVar("Q", bound=Hashable)
 A = TypeVar("A")
@@ -29,12 +28,12 @@ class Critic(Protocol):
 
 
 class CorpusIndex(Protocol):
-    """The n-gram index of a corpus."""
+    """The n-gram indexes of one corpus or several."""
 
-    async def match(self, texts: Sequence[str]) -> Sequence[MatchStatistics | None]:
-        """Matching statistics of each text, in order.
+    async def match(self, texts: Sequence[str]) -> Sequence[tuple[CorpusMatch, ...] | None]:
+        """How each text stands in each corpus, in order.
 
-        Unavailable if the index is away; None for a text that it refuses.
+        Unavailable if an index is away; None for a text that it refuses.
         """
 
 

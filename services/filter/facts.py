@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from services.filter.words import STOPWORDS, Word, content_words, fold, spans, vocabulary
+from services.filter.words import STOPWORDS, Word, content_words, fold, per_text, spans, vocabulary
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_a-zA-Z]+")
 _SENTENCE_BREAK = re.compile(r"[.!?:;…。！？|\n]|[\"“]\s*$")
 _QUOTES = tuple("'\"`“‘«")
+_MARKS = (*_QUOTES, "(", "_")
 _WORD_ENDINGS = (
     "ations",
     "ation",
@@ -45,7 +46,7 @@ _LARGE = {
 _NUMBER_WORDS = {word: str(n) for n, word in enumerate(_SMALL.split(), start=2)} | _LARGE
 
 
-@lru_cache(maxsize=64)
+@per_text
 def numbers(text: str) -> frozenset[str]:
     """The numbers of `text`, written in digits or as words, in one form each."""
     folded = fold(text)
@@ -82,11 +83,12 @@ def new_word_share(summary: str, document: str) -> float:
     return sum(stem(word) not in known for word in said) / max(1, len(said))
 
 
-@lru_cache(maxsize=64)
+@per_text
 def _stems(text: str) -> frozenset[str]:
     return frozenset(stem(word) for word in vocabulary(text))
 
 
+@lru_cache(maxsize=8192)
 def stem(word: str) -> str:
     """`word` without a common English ending: `uses`, `used`, `using` and `use` are one."""
     for ending in _WORD_ENDINGS if not word.endswith("ss") else ():
@@ -97,10 +99,12 @@ def stem(word: str) -> str:
 
 def _names(text: str) -> list[Word]:
     every = spans(text)
+    marked = any(mark in text for mark in _MARKS)  # most texts have no identifier
     return [
         word
         for position, word in enumerate(every)
-        if _is_identifier(text, word) or _is_proper(text, every, position)
+        if (marked and _is_identifier(text, word))
+        or (not word.text.islower() and _is_proper(text, every, position))
     ]
 
 

@@ -13,6 +13,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+import numpy as np
+
+from services.filter.layers.base import CorpusMatch
 from stillhouse.errors import (
     DeadlineExceeded,
     FailedPrecondition,
@@ -23,7 +26,7 @@ from stillhouse.errors import (
     Unimplemented,
 )
 from stillhouse.generator.types import Score, ScoreItem
-from stillhouse.index.types import MatchStatistics
+from stillhouse.index.types import MatchStatistics, Scores
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -57,6 +60,9 @@ class MatchClient(Protocol):
     ) -> Sequence[MatchStatistics]:
         """One answer per query."""
 
+    async def score_batch(self, queries: Sequence[str], index: str = "") -> Sequence[Scores]:
+        """One answer per query."""
+
 
 class RemoteCritic:
     """The critic: a generator service whose model is frozen."""
@@ -75,22 +81,47 @@ class RemoteCritic:
         return await self._client.score(items, per_token=True)
 
 
-class RemoteIndex:
-    """One index of the index service."""
+class RemoteIndexes:
+    """Indexes of the index service by name; the name "" is its only one."""
 
-    def __init__(self, client: MatchClient, name: str, limits: Limits) -> None:
+    def __init__(self, client: MatchClient, names: Sequence[str], limits: Limits) -> None:
         self._client = client
-        self._name = name
-        self._calls: _Calls[str, MatchStatistics | None] = _Calls(
+        self._names = tuple(names)
+        self._calls: _Calls[str, tuple[CorpusMatch, ...] | None] = _Calls(
             "the index", self._match, None, limits
         )
 
-    async def match(self, texts: Sequence[str]) -> list[MatchStatistics | None]:
-        """Matching statistics of each text, in order; None for a text it refuses."""
+    async def match(self, texts: Sequence[str]) -> list[tuple[CorpusMatch, ...] | None]:
+        """How each text stands in each index, in order; None for a text that one refuses."""
         return await self._calls.all(texts, len)
 
-    async def _match(self, texts: Sequence[str]) -> Sequence[MatchStatistics | None]:
-        return await self._client.match_lengths_batch(texts, index=self._name)
+    async def _match(self, texts: Sequence[str]) -> Sequence[tuple[CorpusMatch, ...]]:
+        per_index = await asyncio.gather(*(self._match_one(name, texts) for name in self._names))
+        return list(zip(*per_index, strict=True))
+
+    async def _match_one(self, name: str, texts: Sequence[str]) -> list[CorpusMatch]:
+        matches, scores = await asyncio.gather(
+            self._client.match_lengths_batch(texts, index=name),
+            self._client.score_batch(texts, index=name),
+        )
+        if not len(matches) == len(scores) == len(texts):
+            raise Unavailable(f"the index gave {len(matches)} and {len(scores)} answers")
+        return [
+            CorpusMatch(name, match.lengths, infgram_logprob(score))
+            for match, score in zip(matches, scores, strict=True)
+        ]
+
+
+def infgram_logprob(scores: Scores) -> float:
+    """Mean log-probability of a token in nats; 0 without tokens.
+
+    What never followed its context counts as seen once in one place more: 1 / (n + 1).
+    """
+    if not len(scores.counts):
+        return 0.0
+    seen = np.maximum(scores.counts, 1).astype(np.float64)
+    places = scores.context_counts.astype(np.float64) + (scores.counts == 0)
+    return float(np.mean(np.log(seen / np.maximum(places, 1))))
 
 
 _UNSCORED = Score(math.nan, 0)

@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 
 from services.filter.cascade import evaluate
+from services.filter.costs import Costs
 from services.filter.evidence import Backends
 from stillhouse.errors import InvalidArgument
 from stillhouse.filter import convert
@@ -20,8 +21,9 @@ _Context = grpc.aio.ServicerContext[Any, Any]
 class FilterService(filter_pb2_grpc.FilterServiceServicer):
     """Judges batches that are sent to it, at most `max_candidates` at once."""
 
-    def __init__(self, backends: Backends, max_candidates: int) -> None:
+    def __init__(self, backends: Backends, max_candidates: int, costs: Costs | None = None) -> None:
         self._backends = backends
+        self._costs = costs or Costs()
         self._max_candidates = max_candidates
 
     async def Evaluate(
@@ -38,5 +40,6 @@ class FilterService(filter_pb2_grpc.FilterServiceServicer):
             [convert.document_from_proto(document) for document in request.documents],
             [convert.candidate_from_proto(candidate) for candidate in request.candidates],
             self._backends,
+            self._costs,
         )
         return convert.evaluation_to_proto(evaluation)

@@ -14,7 +14,11 @@ class FilterSettings(QueueSettings):
     index_target: str = Field(
         default="127.0.0.1:50051", description="Address of the index service."
     )
-    index_name: str = Field(default="", description="The index to ask; empty means the only one.")
+    index_names: str = Field(
+        default="",
+        description="The indexes to ask, by name, between commas: the one in which a text is least"
+        " new decides. Empty means the only one that the service has.",
+    )
     index_batch: int = Field(default=256, gt=0, description="Most texts in one call to the index.")
     index_timeout: float = Field(default=30.0, gt=0, description="Seconds that one call may take.")
     critic_target: str = Field(
@@ -36,6 +40,12 @@ class FilterSettings(QueueSettings):
     queue: bool = Field(
         default=True, description="Judge the batches of the queue too; false serves only the rpc."
     )
+
+    @property
+    def indexes(self) -> tuple[str, ...]:
+        """The names of the indexes; one empty name stands for the only one."""
+        names = [name.strip() for name in self.index_names.split(",")]
+        return tuple(dict.fromkeys(name for name in names if name)) or ("",)
 
     @property
     def index_limits(self) -> Limits:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, wraps
+from typing import NamedTuple, TypeVar
 
 # Scripts written without spaces: one word a character, or |y|/|x| would mean nothing.
 _UNSPACED = (
@@ -20,7 +20,12 @@ _UNSPACED = (
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+(?:['’][^\W\d_{_UNSPACED}]+)*")
 _ENDINGS = ".!?…。！？।؟።"
 _CLOSINGS = "\"'`”’»)]}*_」』）"
-_CACHED_TEXTS = 64  # the documents of a batch are read once per candidate
+# Documents are read once per candidate, candidates once per layer: a batch must fit. Long
+# texts are few, or they would fill the memory.
+_CACHED_TEXTS, _CACHED_LONG_TEXTS = 1024, 8
+_LONG = 20_000  # characters
+
+_A = TypeVar("_A")
 
 _FUNCTION_WORDS = """
 a about above after again against all also am an and any are as at be because been before
@@ -36,8 +41,19 @@ which while who whom whose why will with within without would yet you your yours
 STOPWORDS = frozenset(_FUNCTION_WORDS.split())
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+def per_text(read: Callable[[str], _A]) -> Callable[[str], _A]:
+    """Remember what `read` says of the latest texts."""
+    short, long = lru_cache(_CACHED_TEXTS)(read), lru_cache(_CACHED_LONG_TEXTS)(read)
+
+    @wraps(read)
+    def remembered(text: str) -> _A:
+        return (short if len(text) < _LONG else long)(text)
+
+    remembered.caches = (short, long)  # type: ignore[attr-defined]
+    return remembered
+
+
+class Word(NamedTuple):
     """A word as written, and where it stands in its text (characters)."""
 
     text: str
@@ -52,22 +68,24 @@ class Word:
 
 def fold(text: str) -> str:
     """`text` after NFKC normalisation and case folding."""
-    return unicodedata.normalize("NFKC", text).casefold()
+    return text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
 
 
-@lru_cache(maxsize=_CACHED_TEXTS)
+@per_text
 def spans(text: str) -> tuple[Word, ...]:
     """The words of `text` in order, as written; punctuation is left out."""
     return tuple(Word(found.group(), *found.span()) for found in _WORD.finditer(text))
 
 
-@lru_cache(maxsize=_CACHED_TEXTS)
+@per_text
 def words(text: str) -> tuple[str, ...]:
     """The words of `text` in order, folded."""
+    if text.isascii():
+        return tuple(_WORD.findall(text.lower()))
     return tuple(word.key for word in spans(text))
 
 
-@lru_cache(maxsize=_CACHED_TEXTS)
+@per_text
 def vocabulary(text: str) -> frozenset[str]:
     """The distinct folded words of `text`."""
     return frozenset(words(text))
@@ -78,6 +96,7 @@ def is_content(word: str) -> bool:
     return word not in STOPWORDS and (len(word) > 1 or not word.isascii() or word.isdigit())
 
 
+@per_text
 def content_words(text: str) -> tuple[str, ...]:
     """The folded content words of `text` in order."""
     return tuple(word for word in words(text) if is_content(word))

@@ -8,6 +8,7 @@ import logging
 import random
 import re
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from services.trainer.cascades import cascade_of
 from services.trainer.conductor import Backends, Conductor
 from services.trainer.files import RunFolder, replacing_folder, write_table, write_text
 from services.trainer.monitor import Monitor, Saved, load_saved
+from services.trainer.ordering import by_cost, probes
 from services.trainer.prompts import derived_seed, make_plan
 from stillhouse import corpus
 from stillhouse.errors import (
@@ -72,6 +74,8 @@ class Runs:
             # Generators may come later; then the run asks them before it does anything else.
             with contextlib.suppress(Unavailable, DeadlineExceeded):
                 await self._backends.check(recipe, teacher)
+            if recipe.filter.order == "cost":
+                recipe = await self._ordered(recipe)
             run = await asyncio.to_thread(self._prepare, recipe, run_id)
             folder = RunFolder(self._folder / run_id)
             self._start(Monitor(folder, Saved(run, attempt=0)), recipe, teacher)
@@ -150,6 +154,13 @@ class Runs:
         except InvalidArgument as error:
             field = error.field.replace("cascade", "recipe.filter", 1)
             raise InvalidArgument(field, error.reason) from None
+
+    async def _ordered(self, recipe: Recipe) -> Recipe:
+        """The recipe with its layers in the order of their cost, measured now."""
+        documents = await asyncio.to_thread(corpus.load, recipe.corpus)
+        everything = replace(cascade_of(recipe), score_all=True)
+        measured = await self._backends.filter.evaluate(everything, *probes(documents))
+        return by_cost(recipe, measured.layers)
 
     def _read_again(self, folder: RunFolder) -> tuple[Recipe, ModelPointer]:
         """Recipe and teacher of a run that was created once."""

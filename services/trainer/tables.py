@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 import pyarrow as pa
 
-from services.trainer.buffer import Judged
+from services.trainer.buffer import NEAR_DUPLICATE, Judged
 from stillhouse.corpus import SourceDocument
 from stillhouse.filter.types import Candidate, LayerStats, Verdict
 from stillhouse.generator.types import Decoding
@@ -44,10 +44,14 @@ VERDICTS = pa.schema(
         ("accepted", pa.bool_()),
         ("layer", pa.string()),
         ("reason", pa.string()),
+        ("layers", pa.map_(pa.string(), pa.bool_())),
         ("scores", _SCORES),
         ("seconds", _SCORES),
     ]
 )
+"""One row a candidate. `layers` holds the layers that it reached, in order, and whether each
+passed it; `seconds` its share of each step's time; `source_id` leads to its document.
+"""
 
 DATASET = pa.schema(
     [
@@ -56,7 +60,8 @@ DATASET = pa.schema(
         *[
             field
             for field in VERDICTS
-            if field.name not in {"text", "accepted", "layer", "reason", "batch", "seconds"}
+            if field.name
+            not in {"text", "accepted", "layer", "reason", "layers", "batch", "seconds"}
         ],
     ]
 )
@@ -83,11 +88,23 @@ class Costs:
     def share(self, verdict: Verdict, candidates: int) -> dict[str, float]:
         """What one candidate took: its part of each step that it reached."""
         seconds = {"generate": self.generate / candidates}
+        everyone = any(layer.scored > layer.seen for layer in self.layers)  # score_all
         for layer in self.layers:
-            seconds[layer.name] = layer.seconds / max(1, layer.seen)
-            if layer.name == verdict.layer:
+            seconds[layer.name] = layer.seconds / max(1, layer.scored or layer.seen)
+            if layer.name == verdict.layer and not everyone:
                 break
         return seconds
+
+
+def layer_verdicts(verdict: Verdict, layers: Iterable[str]) -> list[tuple[str, bool]]:
+    """Which of `layers` saw the candidate, in order, and whether each passed it."""
+    reached = []
+    for layer in layers:
+        passed = layer != verdict.layer
+        reached.append((layer, passed))
+        if not passed:
+            break
+    return reached
 
 
 def documents_table(
@@ -110,7 +127,11 @@ def documents_from(table: pa.Table) -> tuple[list[SourceDocument], list[SourceDo
 
 
 def verdict_row(
-    origin: Origin, candidate: Candidate, verdict: Verdict, seconds: Mapping[str, float]
+    origin: Origin,
+    candidate: Candidate,
+    verdict: Verdict,
+    seconds: Mapping[str, float],
+    layers: Iterable[str] = (),
 ) -> dict[str, object]:
     """One row of VERDICTS."""
     return {
@@ -132,6 +153,7 @@ def verdict_row(
         "accepted": verdict.accepted,
         "layer": verdict.layer,
         "reason": verdict.reason,
+        "layers": layer_verdicts(verdict, layers),
         "scores": list(verdict.scores.items()),
         "seconds": list(seconds.items()),
     }
@@ -144,8 +166,9 @@ def verdicts_table(
     costs: Costs = Costs(),
 ) -> pa.Table:
     """The verdicts of one batch."""
+    layers = [one.name for one in costs.layers]
     rows = [
-        verdict_row(origin, candidate, verdict, costs.share(verdict, len(candidates)))
+        verdict_row(origin, candidate, verdict, costs.share(verdict, len(candidates)), layers)
         for candidate, verdict in zip(candidates, verdicts, strict=True)
     ]
     return pa.Table.from_pylist(rows, schema=VERDICTS)
@@ -185,6 +208,8 @@ def with_final_verdicts(table: pa.Table, judged: Sequence[Judged]) -> pa.Table:
         row["accepted"] = one.verdict.accepted
         row["layer"] = one.verdict.layer
         row["reason"] = one.verdict.reason
+        if one.verdict.accepted or one.verdict.layer == NEAR_DUPLICATE:
+            row["layers"] = [*(row["layers"] or ()), (NEAR_DUPLICATE, one.verdict.accepted)]
         row["scores"] = list(one.verdict.scores.items())
     return pa.Table.from_pylist(rows, schema=VERDICTS)
 

@@ -12,13 +12,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
 from services.filter.evidence import Backends
+from services.filter.layers.base import CorpusMatch
 from services.filter.rpc import SERVICE, FilterService
 from services.runtime.server import Server
 from services.runtime.settings import ServiceSettings
 from stillhouse.errors import Unavailable
 from stillhouse.filter.v1 import filter_pb2, filter_pb2_grpc
 from stillhouse.generator.types import Score, ScoreItem
-from stillhouse.index.types import MatchStatistics
 
 SOURCE = (
     "The reader opens the archive and returns each member as a string. "
@@ -49,9 +49,8 @@ class Critic:
 class Index:
     """An empty corpus."""
 
-    async def match(self, texts: Sequence[str]) -> list[MatchStatistics | None]:
-        zero = np.zeros(4, dtype=np.uint32)
-        return [MatchStatistics(zero, zero.astype(np.uint64), zero) for _ in texts]
+    async def match(self, texts: Sequence[str]) -> list[tuple[CorpusMatch, ...] | None]:
+        return [(CorpusMatch("", np.zeros(4, dtype=np.uint32), -9.0),) for _ in texts]
 
 
 @pytest.fixture

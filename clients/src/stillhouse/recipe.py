@@ -167,6 +167,11 @@ class Filter(_Section):
         default=tuple(Layer(name=name) for name in DEFAULT_LAYERS),
         description="Layers in order; the first that rejects a candidate ends it.",
     )
+    order: Literal["given", "cost"] = Field(
+        default="given",
+        description="`cost` measures the layers on a few documents when the run begins and takes "
+        "the cheapest first, `diversity` last; the run's own recipe holds the order found.",
+    )
     score_all: bool = Field(
         default=False, description="Score rejected candidates by the later layers too."
     )

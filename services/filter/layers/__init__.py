@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from services.filter.layers.abstractiveness import Abstractiveness
 from services.filter.layers.base import Layer, parse_thresholds
 from services.filter.layers.brevity import Brevity
 from services.filter.layers.constraints import Constraints
@@ -20,6 +21,7 @@ _KINDS: tuple[type[Layer[Any]], ...] = (
     Constraints,
     Brevity,
     Surface,
+    Abstractiveness,
     Novelty,
     Grounding,
     Faithfulness,

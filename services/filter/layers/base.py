@@ -14,10 +14,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Generic, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from stillhouse.errors import InvalidArgument
 from stillhouse.filter.types import Candidate, Document
 from stillhouse.generator.types import Score, ScoreItem
-from stillhouse.index.types import MatchStatistics
 
 Scores = Mapping[str, float]
 
@@ -65,14 +67,28 @@ class Questions:
 
 
 @dataclass(frozen=True, slots=True)
+class CorpusMatch:
+    """A text of n tokens in the corpus that an index holds; `index` is its name.
+
+    lengths: (n,) uint32, longest match in the corpus starting at each token.
+    logprob: mean infinity-gram log-probability of a token, in nats; 0 without tokens.
+    """
+
+    index: str
+    lengths: NDArray[np.uint32]
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
 class Answers:
     """The answers to `Questions`, in their order.
 
-    A text that a backend refuses has a NaN logprob there, None here.
+    To the index, one match per corpus. A text that a backend refuses has a NaN logprob
+    there, None here.
     """
 
     critic: tuple[Score, ...] = ()
-    index: tuple[MatchStatistics | None, ...] = ()
+    index: tuple[tuple[CorpusMatch, ...] | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +150,9 @@ class Layer(ABC, Generic[T]):
         return [self._finding(scores) for scores in self.measure_all(cases)]
 
     def _finding(self, scores: Scores) -> Finding:
-        known = {name: value for name, value in scores.items() if math.isfinite(value)}
+        known = scores
+        if not all(map(math.isfinite, scores.values())):
+            known = {name: value for name, value in scores.items() if math.isfinite(value)}
         reason = self.rule(known) if known.keys() >= set(self.scores) else NO_SCORE
         return Finding(
             {f"{self.name}.{name}": value for name, value in known.items()},

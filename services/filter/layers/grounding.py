@@ -13,11 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from services.filter.facts import stem
 from services.filter.layers.base import Answers, Pair, PairLayer, Scores, threshold
-from services.filter.words import is_content, words
+from services.filter.words import is_content, per_text, words
 from stillhouse.corpus.sentences import sentences
 
 _NEGATIONS = frozenset({"no", "not", "never", "nor", "neither", "without"})
@@ -70,7 +69,7 @@ class Grounding(PairLayer[GroundingThresholds]):
         return "patched" if scores["skipped"] > self.thresholds.skipped else None
 
 
-@lru_cache(maxsize=64)
+@per_text
 def _sentences(text: str) -> tuple[tuple[str, ...], ...]:
     """The key words of each sentence that has some."""
     every = (key_words(sentence) for sentence in sentences(text))

@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from services.filter.evidence import Backends
-from services.filter.layers.base import Answers, Case, Pair
+from services.filter.layers.base import Answers, Case, CorpusMatch, Pair
 from services.filter.words import spans
 from stillhouse.filter.types import Candidate, Document
 from stillhouse.generator.types import Score, ScoreItem
-from stillhouse.index.types import MatchStatistics
 
 SOURCE = (
     "The reader opens the archive and returns each member as a string of 12 bytes. "
@@ -72,16 +71,15 @@ class FakeIndex:
         self.runs = runs or {}
         self.calls: list[list[str]] = []
 
-    async def match(self, texts: Sequence[str]) -> list[MatchStatistics | None]:
+    async def match(self, texts: Sequence[str]) -> list[tuple[CorpusMatch, ...] | None]:
         self.calls.append(list(texts))
         return [matches(len(spans(text)), self.runs.get(text, 1)) for text in texts]
 
 
-def matches(tokens: int, run: int) -> MatchStatistics:
+def matches(tokens: int, run: int, index: str = "") -> tuple[CorpusMatch, ...]:
+    """One corpus, in which a match of `run` tokens begins at each of them."""
     lengths = np.minimum(run, np.arange(tokens, 0, -1)).astype(np.uint32)
-    return MatchStatistics(
-        lengths, np.ones(tokens, dtype=np.uint64), np.zeros(tokens, dtype=np.uint32)
-    )
+    return (CorpusMatch(index, lengths, -1.0),)
 
 
 def backends(critic: FakeCritic | None = None, index: FakeIndex | None = None) -> Backends:

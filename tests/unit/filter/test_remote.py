@@ -8,9 +8,10 @@ import asyncio
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 
-from services.filter.remote import Limits, RemoteCritic, RemoteIndex, cut
+from services.filter.remote import Limits, RemoteCritic, RemoteIndexes, cut, infgram_logprob
 from stillhouse.errors import (
     DeadlineExceeded,
     FailedPrecondition,
@@ -21,8 +22,15 @@ from stillhouse.errors import (
     Unavailable,
 )
 from stillhouse.generator.types import Score, ScoreItem
-from stillhouse.index.types import MatchStatistics
-from tests.unit.filter.fakes import matches
+from stillhouse.index.types import MatchStatistics, Scores
+
+
+def scores_of(counts: Sequence[int], contexts: Sequence[int]) -> Scores:
+    seen = np.array(counts, dtype=np.uint64)
+    places = np.array(contexts, dtype=np.uint64)
+    blank = np.zeros(len(seen), dtype=np.uint32)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return Scores(seen / places, seen, places, blank, blank.astype(bool), blank)
 
 
 class Client:
@@ -44,9 +52,20 @@ class Client:
     async def match_lengths_batch(
         self, queries: Sequence[str], index: str = ""
     ) -> list[MatchStatistics]:
-        assert index == "corpus"
         self._meet(queries)
-        return [matches(len(query), 1) for query in queries]
+        if index == "away":
+            raise NotFound("no index away")
+        return [
+            MatchStatistics(
+                np.full(len(query), len(index), dtype=np.uint32),
+                np.ones(len(query), dtype=np.uint64),
+                np.zeros(len(query), dtype=np.uint32),
+            )
+            for query in queries
+        ]
+
+    async def score_batch(self, queries: Sequence[str], index: str = "") -> list[Scores]:
+        return [scores_of([1] * len(query), [2] * len(query)) for query in queries]
 
     def _meet(self, texts: Sequence[str]) -> None:
         self.sizes.append(len(texts))
@@ -83,7 +102,7 @@ async def test_a_refused_text_costs_only_itself() -> None:
     scores = await RemoteCritic(Client(), Limits()).score(items(1, "bad", 3, 4, 5))
     assert [score.logprob for score in scores if not math.isnan(score.logprob)] == [-1, -3, -4, -5]
     assert math.isnan(scores[1].logprob)
-    found = await RemoteIndex(Client(), "corpus", Limits()).match(["a", "bad", "c"])
+    found = await RemoteIndexes(Client(), ["corpus"], Limits()).match(["a", "bad", "c"])
     assert [each is None for each in found] == [False, True, False]
 
 
@@ -98,16 +117,16 @@ async def test_a_refused_text_costs_only_itself() -> None:
 )
 async def test_a_backend_that_cannot_answer_is_unavailable(error: StillhouseError) -> None:
     with pytest.raises(Unavailable):
-        await RemoteIndex(Client(error), "corpus", Limits()).match(["a"])
+        await RemoteIndexes(Client(error), ["corpus"], Limits()).match(["a"])
 
 
 async def test_a_backend_at_its_limit_is_asked_again() -> None:
     busy = [ResourceExhausted("busy", retry_after=0.001) for _ in range(3)]
     client = Client(*busy)
-    assert len(await RemoteIndex(client, "corpus", Limits()).match(["a"])) == 1
+    assert len(await RemoteIndexes(client, ["corpus"], Limits()).match(["a"])) == 1
     assert len(client.sizes) == 4
     with pytest.raises(Unavailable, match="limit"):
-        await RemoteIndex(Client(*busy, *busy), "corpus", Limits()).match(["a"])
+        await RemoteIndexes(Client(*busy, *busy), ["corpus"], Limits()).match(["a"])
 
 
 class SlowClient(Client):
@@ -120,7 +139,7 @@ class SlowClient(Client):
 
 async def test_a_call_has_its_deadline() -> None:
     with pytest.raises(Unavailable, match=r"0\.01 s"):
-        await RemoteIndex(SlowClient(), "corpus", Limits(seconds=0.01)).match(["a"])
+        await RemoteIndexes(SlowClient(), ["corpus"], Limits(seconds=0.01)).match(["a"])
 
 
 class ForgetfulClient(Client):
@@ -133,3 +152,25 @@ class ForgetfulClient(Client):
 async def test_an_answer_too_few_is_no_answer() -> None:
     with pytest.raises(Unavailable, match="0 answers to 2"):
         await RemoteCritic(ForgetfulClient(), Limits()).score(items(1, 2))
+
+
+async def test_every_index_answers_for_itself() -> None:
+    (found,) = await RemoteIndexes(Client(), ["one", "other"], Limits()).match(["abc"])
+    assert found is not None
+    assert [(match.index, match.lengths.tolist()) for match in found] == [
+        ("one", [3, 3, 3]),
+        ("other", [5, 5, 5]),
+    ]
+    assert found[0].logprob == pytest.approx(math.log(1 / 2))
+
+
+async def test_one_index_that_is_away_holds_all_back() -> None:
+    with pytest.raises(Unavailable, match="no index away"):
+        await RemoteIndexes(Client(), ["one", "away"], Limits()).match(["abc"])
+
+
+def test_the_infgram_likelihood_is_finite_where_a_token_never_followed() -> None:
+    assert infgram_logprob(scores_of([], [])) == 0
+    assert infgram_logprob(scores_of([2, 4], [4, 4])) == pytest.approx(math.log(0.5) / 2)
+    assert infgram_logprob(scores_of([0], [9])) == pytest.approx(math.log(1 / 10))
+    assert math.isfinite(infgram_logprob(scores_of([0, 1], [0, 0])))

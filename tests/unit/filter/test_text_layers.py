@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from hypothesis import given as drawn
+from hypothesis import strategies as st
 
 from services.filter.layers.base import Answers, Case, NoThresholds, Pair, Scores
 from services.filter.layers.brevity import Brevity, BrevityThresholds
 from services.filter.layers.constraints import Constraints
-from services.filter.layers.novelty import Novelty, NoveltyThresholds, copied_share
-from services.filter.layers.surface import Surface, SurfaceThresholds, is_echo, repetition
+from services.filter.layers.novelty import (
+    Novelty,
+    NoveltyThresholds,
+    copied_share,
+    corpus_scores,
+    matched_tokens,
+)
+from services.filter.layers.surface import (
+    Surface,
+    SurfaceThresholds,
+    breaks_parity,
+    foreign_letters,
+    is_echo,
+    repetition,
+)
 from stillhouse.filter.types import Candidate, Document
 from tests.unit.filter.fakes import GOOD, SOURCE, matches, pair
 
@@ -62,6 +78,7 @@ def test_the_document_itself_fails_brevity_at_every_ratio_up_to_one() -> None:
         ("It reads the archive and it reads the archive.", "surface.repetition"),
         ("archive archive archive members.", "surface.repetition"),
         ("It is what it is.", "surface.echo"),
+        ("It reads each member of the архив.", "surface.new_script"),
         ("Pigeons travel through distant archive weather.", "surface.new_words"),
     ],
 )
@@ -74,7 +91,8 @@ def test_a_text_that_the_limit_cut_is_unfinished() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["new_numbers", "new_names", "new_words", "echo", "negation", "unfinished"]
+    "name",
+    ["new_numbers", "new_names", "new_words", "echo", "negation", "unfinished", "new_script"],
 )
 def test_each_flaw_of_the_surface_is_borne_up_to_its_threshold(name: str) -> None:
     clean: Scores = dict.fromkeys(Surface.scores, 0.0)
@@ -142,3 +160,77 @@ def test_constraints_reject_what_violates_one() -> None:
         candidate = Candidate("c", "d", 0, "Any text.", clauses=clauses)
         case = Case(Pair(Document("d", "A document."), candidate))
         assert layer.judge([case])[0].reason == expected
+
+
+@drawn(st.lists(st.integers(0, 9), max_size=20), st.integers(1, 9))
+def test_matched_tokens_against_marking_each(lengths: list[int], size: int) -> None:
+    lengths = [min(length, len(lengths) - at) for at, length in enumerate(lengths)]
+    inside = {
+        place
+        for at, length in enumerate(lengths)
+        if length >= size
+        for place in range(at, at + length)
+    }
+    assert matched_tokens(np.array(lengths, dtype=np.uint32), size) == len(inside)
+
+
+def test_of_several_corpora_the_strictest_decides_and_each_is_told() -> None:
+    both = matches(20, 3, "web") + matches(20, 9, "books")
+    found = NOVELTY.judge([Case(pair(GOOD), Answers(index=(both,)))])[0]
+    assert found.reason == "novelty.copied_run"
+    assert found.scores["novelty.run"] == 9
+    assert (found.scores["novelty.run.web"], found.scores["novelty.run.books"]) == (3, 9)
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "expected"),
+    [
+        ({"match_tokens": 5.0, "max_matched": 0.9}, "novelty.matched"),
+        ({"match_tokens": 6.0, "max_matched": 0.9}, None),
+        ({"match_tokens": 5.0, "max_matched": 1.0}, None),
+        ({"max_logprob": -1.0}, None),
+        ({"max_logprob": -1.01}, "novelty.likely"),
+    ],
+)
+def test_novelty_by_share_and_likelihood(
+    thresholds: dict[str, float], expected: str | None
+) -> None:
+    layer = Novelty(NoveltyThresholds(**thresholds))
+    assert reason(layer, pair(GOOD), 5) == expected
+
+
+def test_no_question_is_as_new_as_can_be_and_no_answer_is_no_score() -> None:
+    assert corpus_scores((), 8)["logprob"] < -1e6
+    assert all(np.isnan(value) for value in corpus_scores((None,), 8).values())
+
+
+@pytest.mark.parametrize(
+    ("summary", "source", "letters"),
+    [
+        ("Reads.", "Reads a file.", 0),
+        ("Читает.", "Reads a file.", 6),
+        ("Reads.", "Читает.", 5),
+        ("ファイルを読む。", "漢字", 0),
+        ("Ｒｅａｄｓ", "Reads", 0),
+        ("12 %", "", 0),
+    ],
+)
+def test_letters_of_another_script(summary: str, source: str, letters: int) -> None:
+    assert foreign_letters(summary, source) == letters
+
+
+@pytest.mark.parametrize(
+    ("summary", "expected"),
+    [
+        ("The archive closes the member.", True),
+        ("The archive never closes the member.", False),
+        ("The archive does not never close the member.", True),
+        ("The reader opens files.", False),
+        ("Pigeons do not fly.", False),
+    ],
+)
+def test_parity_is_that_of_the_nearest_sentence(summary: str, expected: bool) -> None:
+    source = "The archive never closes a member. The reader opens files."
+    assert breaks_parity(summary, source) == expected
+    strict = Surface(SurfaceThresholds(parity=0, new_words=1, negation=1))
+    assert (reason(strict, pair(summary, source)) == "surface.negation_parity") == expected

@@ -7,7 +7,7 @@ from services.trainer import tables
 from services.trainer.buffer import Judged
 from services.trainer.files import read_table, write_table
 from stillhouse.corpus import SourceDocument
-from stillhouse.filter.types import Candidate, Verdict
+from stillhouse.filter.types import Candidate, LayerStats, Verdict
 from stillhouse.generator.types import Decoding
 
 ORIGIN = tables.Origin("run", 2, 7, "ab" * 32, Decoding(4, 48, 0.5, 0.75, 2**64 - 1))
@@ -70,3 +70,25 @@ def test_clients_see_candidates_with_verdict_and_generation() -> None:
     one, two, _ = tables.judged_candidates(tables.verdicts_table(origin, CANDIDATES, VERDICTS))
     assert (one.id, one.generation, one.accepted, one.text) == ("a", 3, True, "one")
     assert (two.layer, two.reason, two.scores) == ("brevity", "brevity.too_short", {})
+
+
+def test_a_row_tells_each_layers_verdict_up_to_the_rejection() -> None:
+    layers = tuple(LayerStats(name, 3, 2, 0.3) for name in ("brevity", "surface"))
+    table = tables.verdicts_table(ORIGIN, CANDIDATES, VERDICTS, tables.Costs(0.6, layers))
+    both = [("brevity", True), ("surface", True)]
+    assert table["layers"].to_pylist() == [both, [("brevity", False)], both]
+    last = Verdict("c", False, "near_duplicate", "near_duplicate.in_buffer")
+    judged = [Judged(c, v) for c, v in zip(CANDIDATES, [*VERDICTS[:2], last], strict=True)]
+    final = tables.with_final_verdicts(table, judged)["layers"].to_pylist()
+    assert [row[-1] for row in final] == [
+        ("near_duplicate", True),
+        ("brevity", False),
+        ("near_duplicate", False),
+    ]
+
+
+def test_with_score_all_the_rejected_bear_their_part_of_later_layers() -> None:
+    layers = (LayerStats("brevity", 2, 1, 0.2, 2), LayerStats("surface", 1, 1, 0.6, 2))
+    costs = tables.Costs(0.0, layers)
+    rejected = costs.share(VERDICTS[1], 2)
+    assert rejected == {"generate": 0.0, "brevity": 0.1, "surface": 0.3}

@@ -6,9 +6,11 @@ from typing import Any
 
 import click
 
+from stillhouse.cli.calibrate import calibrate
 from stillhouse.cli.corpus import corpus
 from stillhouse.cli.experiment import experiment
 from stillhouse.cli.index import index
+from stillhouse.cli.quality import quality
 from stillhouse.cli.run import run
 from stillhouse.cli.verdicts import funnel, inspect, rethreshold
 from stillhouse.errors import StillhouseError
@@ -40,5 +42,7 @@ def main() -> None:
 
 
 # A new subcommand: its own file beside this one, and its name here.
-for command in (corpus, experiment, funnel, index, inspect, rethreshold, run):
+for command in (
+    calibrate, corpus, experiment, funnel, index, inspect, quality, rethreshold, run,
+):  # fmt: skip
     main.add_command(command)

@@ -92,13 +92,25 @@ def verdict_from_proto(message: filter_pb2.Verdict) -> Verdict:
 def stats_to_proto(stats: LayerStats) -> filter_pb2.LayerStats:
     """What a layer cost and let through."""
     return filter_pb2.LayerStats(
-        name=stats.name, seen=stats.seen, passed=stats.passed, seconds=stats.seconds
+        name=stats.name,
+        seen=stats.seen,
+        passed=stats.passed,
+        seconds=stats.seconds,
+        scored=stats.scored,
+        mean_seconds=stats.mean_seconds,
     )
 
 
 def stats_from_proto(message: filter_pb2.LayerStats) -> LayerStats:
     """What a layer cost and let through."""
-    return LayerStats(message.name, message.seen, message.passed, message.seconds)
+    return LayerStats(
+        message.name,
+        message.seen,
+        message.passed,
+        message.seconds,
+        message.scored,
+        message.mean_seconds,
+    )
 
 
 def evaluation_to_proto(evaluation: Evaluation) -> filter_pb2.EvaluateResponse:

@@ -67,12 +67,18 @@ class Cascade:
 
 @dataclass(frozen=True, slots=True)
 class LayerStats:
-    """How many candidates a layer saw and passed, and the seconds it took."""
+    """How many candidates a layer saw and passed, and the seconds it took.
+
+    `scored` counts those it measured, with `score_all` the rejected too; `mean_seconds` is
+    the server's running average for one candidate.
+    """
 
     name: str
     seen: int
     passed: int
     seconds: float = 0.0
+    scored: int = 0
+    mean_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -311,6 +311,8 @@ class LayerStats(_message.Message):
     SEEN_FIELD_NUMBER: _builtins.int
     PASSED_FIELD_NUMBER: _builtins.int
     SECONDS_FIELD_NUMBER: _builtins.int
+    SCORED_FIELD_NUMBER: _builtins.int
+    MEAN_SECONDS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The layer."""
     seen: _builtins.int
@@ -319,6 +321,10 @@ class LayerStats(_message.Message):
     """Candidates it passed."""
     seconds: _builtins.float
     """Seconds it took, its remote calls included."""
+    scored: _builtins.int
+    """Candidates it scored: those it saw, and with `score_all` the rejected too."""
+    mean_seconds: _builtins.float
+    """Seconds per candidate, a running average over what this server has judged."""
     def __init__(
         self,
         *,
@@ -326,10 +332,12 @@ class LayerStats(_message.Message):
         seen: _builtins.int = ...,
         passed: _builtins.int = ...,
         seconds: _builtins.float = ...,
+        scored: _builtins.int = ...,
+        mean_seconds: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "passed", b"passed", "seconds", b"seconds", "seen", b"seen"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mean_seconds", b"mean_seconds", "name", b"name", "passed", b"passed", "scored", b"scored", "seconds", b"seconds", "seen", b"seen"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,50 @@
+"""Abstractiveness: a summary is no patchwork of its document.
+
+Coverage and density of the extractive fragments (Grusky et al. 2018, Newsroom, section 4)
+and the longest run of words copied. Unlike the share of copied runs in `novelty` there
+is no fixed length of a run, so that it also sees short texts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.filter.fragments import fragments
+from services.filter.layers.base import Answers, Pair, PairLayer, Scores, threshold
+
+
+@dataclass(frozen=True, slots=True)
+class AbstractivenessThresholds:
+    """How much may stand in the document in the same order."""
+
+    max_run: float = threshold(
+        12, "Rejected if that many words in a row, or more, stand in the document."
+    )
+    coverage: float = threshold(
+        1, "Rejected if a larger share of its words lies in fragments of the document; 1 bears all."
+    )
+    density: float = threshold(
+        8, "Rejected if the mean length of the fragment that a word lies in is larger (words)."
+    )
+
+
+class Abstractiveness(PairLayer[AbstractivenessThresholds]):
+    """Rejects what is pieced together from its document."""
+
+    name = "abstractiveness"
+    scores = ("longest", "coverage", "density")
+    Thresholds = AbstractivenessThresholds
+
+    def measure(self, pair: Pair, answers: Answers) -> Scores:  # noqa: ARG002
+        """`longest` run in words, `coverage` 0 to 1, `density` in words."""
+        found = fragments(pair.summary, pair.source)
+        return {"longest": found.longest, "coverage": found.coverage, "density": found.density}
+
+    def rule(self, scores: Scores) -> str | None:
+        """long_run, covered, dense."""
+        limits = self.thresholds
+        if scores["longest"] >= limits.max_run:
+            return "long_run"
+        if scores["coverage"] > limits.coverage:
+            return "covered"
+        return "dense" if scores["density"] > limits.density else None

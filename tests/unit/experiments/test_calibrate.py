@@ -1,0 +1,95 @@
+"""Positives, negatives and thresholds, through the whole cascade."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+import yaml
+
+from services.experiments import calibrate
+from services.experiments.calibrate_page import markdown
+from services.filter.calibration import deletions, lead_clause, positives
+from services.filter.cascade import evaluate
+from stillhouse.corpus import SourceDocument
+from stillhouse.errors import InvalidArgument
+from stillhouse.filter.types import Candidate, Cascade, Document, Evaluation, LayerConfig
+from stillhouse.recipe import Recipe
+from tests.unit.filter.fakes import backends
+
+CASCADE = Cascade(
+    tuple(LayerConfig(name) for name in ("brevity", "surface", "faithfulness", "diversity"))
+)
+DOCUMENTS = [
+    SourceDocument(
+        str(n),
+        f"The Reader{n} returns {n + 2} members, and is rarely slow (as was said). "
+        f"It closes file number {n}. The end of part {n} is near.",
+        "",
+    )
+    for n in range(20)
+]
+
+
+class InProcess:
+    """The filter without its door."""
+
+    async def evaluate(
+        self, cascade: Cascade, documents: Sequence[Document], candidates: Sequence[Candidate]
+    ) -> Evaluation:
+        return await evaluate(cascade, documents, candidates, backends())
+
+
+def test_positives_only_leave_things_out() -> None:
+    lead = "The reader usually opens an archive (any), then closes it."
+    assert deletions(lead) == "The reader opens an archive, then closes it."
+    assert lead_clause(lead) == "The reader usually opens an archive (any)."
+    assert lead_clause("Well, it is.") is None
+    assert set(positives("It is so.")) == {"identity"}
+
+
+def test_every_document_gives_both_sides() -> None:
+    probes = calibrate.make_probes(DOCUMENTS, 1)
+    assert probes == calibrate.make_probes(DOCUMENTS, 1)
+    kinds = {(probe.true, probe.kind) for probe in probes}
+    assert kinds == {
+        (True, "identity"),
+        (True, "deletion"),
+        (True, "lead clause"),
+        (False, "number"),
+        (False, "name"),
+        (False, "negation"),
+        (False, "neighbour's sentence"),
+        (False, "other's sentence"),
+    }
+    for probe in probes:
+        assert probe.true or probe.text not in probe.document.text
+
+
+async def test_scores_tell_apart_and_thresholds_hold_their_rate() -> None:
+    probes = await calibrate.judged(InProcess(), CASCADE, calibrate.make_probes(DOCUMENTS, 1))
+    table = calibrate.aucs(probes)
+    assert table["surface.new_names"]["name"] < 0.05
+    assert table["surface.negation"]["negation"] < 0.05
+    assert not any(name.startswith("diversity") for name in table)
+    chosen = calibrate.cuts(CASCADE, probes, 0.5)
+    names = {(cut.layer, cut.threshold): cut for cut in chosen}
+    assert not names["surface", "new_names"].lower
+    assert all(cut.false_accepts <= 0.5 for cut in chosen)
+    text = calibrate.snippet(CASCADE, chosen)
+    assert Recipe.parse(text).filter.layers[1].thresholds.keys() >= {"new_names"}
+    assert yaml.safe_load(text)["filter"]["layers"][3] == {"name": "diversity"}
+    page = markdown(Recipe(), "ab" * 32, probes, chosen, text)
+    assert "| surface.new_names | above |" in page
+
+
+async def test_the_direction_of_a_threshold_comes_from_the_layers_rule() -> None:
+    probes = await calibrate.judged(InProcess(), CASCADE, calibrate.make_probes(DOCUMENTS, 1))
+    lower = {(cut.layer, cut.threshold): cut.lower for cut in calibrate.cuts(CASCADE, probes, 0.1)}
+    assert lower["brevity", "ratio"] is False
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.0, float("nan")])
+def test_a_rate_is_a_share(rate: float) -> None:
+    with pytest.raises(InvalidArgument, match="--false-accept"):
+        calibrate.check_rate(rate)
