@@ -7,6 +7,7 @@ import math
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from stillhouse.index.client import IndexClient
 from tests.support.gateway import gateway, index_service, make_byte_level_index, wait_until_ready
-from tests.support.service_process import launch
+from tests.support.service_process import launch, started
 from tests.support.small_index import make_ids_index
 
 LIMIT = 20_000
@@ -297,12 +298,18 @@ def test_readiness_follows_the_index(target: str, client: httpx2.Client) -> None
     assert client.get("/health/ready").json() == {"status": "ok", "indexes": ["corpus", "ids"]}
 
 
-def test_a_call_that_takes_too_long_is_given_up(target: str) -> None:
-    with gateway(target, INDEX_TIMEOUT="0.000001") as client:
+def test_a_call_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
+    folder = make_byte_level_index(tmp_path / "corpus")
+    with (
+        started("services.index", INDEXES=f"corpus={folder}") as service,
+        gateway(service.target, INDEX_TIMEOUT="0.5") as client,
+    ):
+        service.process.send_signal(signal.SIGSTOP)  # it is there, but doesn't answer
         response = client.post("/v1/count", json={"index": "corpus", "query": "a"})
         assert (response.status_code, error(response)["code"]) == (504, "DEADLINE_EXCEEDED")
         peer = {"index": "corpus", "query_type": "count", "query": "a"}
         assert client.post("/", json=peer).status_code == 504
+        service.process.send_signal(signal.SIGCONT)
 
 
 # the rest of HTTP

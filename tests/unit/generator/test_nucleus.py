@@ -45,8 +45,9 @@ def test_draw_follows_the_definition(
         torch.tensor([logits]), torch.tensor([uniform]).double(),
         temperature=temperature, top_p=top_p,
     ).item()  # fmt: skip
+    # Near the end of [0, 1) a token of any probability may be drawn, so it is not cut off.
     near = {
-        naive_draw(logits, min(max(uniform + shift, 0), 1 - 1e-12), temperature, top_p + push)
+        naive_draw(logits, min(max(uniform + shift, 0), 1 - 2**-53), temperature, top_p + push)
         for shift in (-1e-5, 0, 1e-5)
         for push in (-1e-5, 0, 1e-5)
     }
