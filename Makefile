@@ -42,7 +42,7 @@ $(TGI)/.installed: pyproject.toml clients/pyproject.toml constraints-tgi.txt
 	touch $@
 
 bench-generate: install  ## Sampling and scoring against transformers' own ways
-	OMP_WAIT_POLICY=passive $(BIN)/python -m bench.generate.bench
+	$(BIN)/python -m bench.generate.bench
 
 lint: install    ## Ruff and mypy
 	$(BIN)/ruff check

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 from services.checkpoints.load import LoadedModel, load
+from services.generator.fitted import fit
 from services.generator.sampling import sample
 from services.generator.scoring import score
 from stillhouse.generator.types import Decoding, Prompt, ScoreItem
@@ -95,35 +96,38 @@ def naive_score(loaded: LoadedModel, items: Sequence[ScoreItem]) -> list[float]:
 
 def in_turn(
     ours: Callable[[], object], theirs: Callable[[], object], repeats: int
-) -> tuple[float, float]:
-    """Median seconds of both; run in turn, so that both see the same machine."""
-    pairs = [(seconds(ours, 1)[0], seconds(theirs, 1)[0]) for _ in range(repeats)]
-    return statistics.median(one for one, _ in pairs), statistics.median(one for _, one in pairs)
+) -> tuple[float, float, float]:
+    """Median seconds of both, and operations a second; in turn, so that all see one machine."""
+    rounds = [(seconds(ours, 1)[0], seconds(theirs, 1)[0], matmul_flops()) for _ in range(repeats)]
+    first, second, flops = (statistics.median(column) for column in zip(*rounds, strict=True))
+    return first, second, flops
 
 
-def sampling_row(loaded: LoadedModel, count: int, length: int, repeats: int, limit: float) -> str:
+def sampling_row(
+    plain: LoadedModel, fitted: LoadedModel, count: int, length: int, repeats: int
+) -> str:
     """`count` prompts of `length` tokens."""
-    prompts = [prompt_of(loaded, length, number) for number in range(count)]
+    prompts = [prompt_of(plain, length, number) for number in range(count)]
     each = SAMPLES // count
     decoding = Decoding(each, TOKENS, TEMPERATURE, TOP_P, seed=1)
-    ours, theirs = in_turn(
-        lambda: sample(loaded, prompts, decoding),
-        lambda: generate(loaded, prompts, each),
+    ours, theirs, flops = in_turn(
+        lambda: sample(fitted, prompts, decoding),
+        lambda: generate(plain, prompts, each),
         repeats,
     )
-    speed = SAMPLES * TOKENS / ours
+    speed, limit = SAMPLES * TOKENS / ours, flops / (2 * plain.parameters)
     return (
         f"| {count} x {each}, prompts of {length} | {speed:.0f} | {SAMPLES * TOKENS / theirs:.0f} "
-        f"| {theirs / ours:.2f} | {speed / limit:.0%} |"
+        f"| {theirs / ours:.2f} | {flops / 1e9:.0f} | {limit:.0f} | {speed / limit:.0%} |"
     )
 
 
-def scoring_row(loaded: LoadedModel, length: int, repeats: int) -> str:
+def scoring_row(plain: LoadedModel, fitted: LoadedModel, length: int, repeats: int) -> str:
     """64 continuations of a prefix of `length` tokens."""
-    prefix = prompt_of(loaded, length, 0).text
+    prefix = prompt_of(plain, length, 0).text
     items = [ScoreItem(prefix, f" In short, {n} heaps keep their {n}th item.") for n in range(64)]
-    ours, theirs = in_turn(
-        lambda: score(loaded, items), lambda: naive_score(loaded, items), repeats
+    ours, theirs, _ = in_turn(
+        lambda: score(fitted, items), lambda: naive_score(plain, items), repeats
     )
     return (
         f"| 64 after {length} tokens | {len(items) / ours:.1f} | {len(items) / theirs:.1f} "
@@ -140,29 +144,27 @@ def main() -> None:
     arguments = parser.parse_args()
     space = Workspace(Path(arguments.workspace).resolve())
     pointer = prepare_teacher(Recipe(teacher=Teacher(model=arguments.model)), space)
-    loaded = endless(load(pointer))
-    parameters = loaded.model.num_parameters()
-    flops = matmul_flops()
-    limit = flops / (2 * parameters)
+    plain, fitted = endless(load(pointer)), fit(endless(load(pointer)))
     print(
         f"{time.strftime('%Y-%m-%d')}, {platform.machine()} with {os.cpu_count()} CPUs, torch "
         f"{version('torch')}, transformers {version('transformers')}, "
         f"{torch.get_num_threads()} threads; `{arguments.model}`, float32, "
-        f"{parameters / 1e6:.0f} M parameters. Matrix products reach {flops / 1e9:.0f} GFLOP/s, "
-        f"which limits decoding to {limit:.0f} tokens/s. Medians of {arguments.repeats}.\n\n"
+        f"{plain.parameters / 1e6:.0f} M parameters. Medians of {arguments.repeats} rounds, in "
+        "each of which all sides run in turn. The limit is the float32 operations a second of "
+        "a product of 2048 x 2048 matrices over two for each parameter.\n\n"
         f"{SAMPLES} samples of {TOKENS} tokens, temperature {TEMPERATURE}, top-p {TOP_P}, "
         "tokens/s:\n\n"
-        "| prompts x samples | Stillhouse | `generate()` | ratio | of the limit |\n"
-        "| --- | ---: | ---: | ---: | ---: |"
+        "| prompts x samples | Stillhouse | `generate()` | ratio | GFLOP/s | limit | of the limit |\n"
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
     )
     for count, length in ((1, 70), (1, 250), (4, 70), (4, 250)):
-        print(sampling_row(loaded, count, length, arguments.repeats, limit), flush=True)
+        print(sampling_row(plain, fitted, count, length, arguments.repeats), flush=True)
     print(
         "\nScoring, items/s:\n\n| items | Stillhouse | one pass an item | ratio |\n"
         "| --- | ---: | ---: | ---: |"
     )
     for length in (70, 250):
-        print(scoring_row(loaded, length, arguments.repeats), flush=True)
+        print(scoring_row(plain, fitted, length, arguments.repeats), flush=True)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ class LoadedModel:
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     pointer: ModelPointer
+    parameters: int
 
     @property
     def has_encoder(self) -> bool:
@@ -51,7 +52,7 @@ def load(pointer: ModelPointer) -> LoadedModel:
         raise NotFound(f"no model at {folder}: a folder with config.json is needed")
     model = model_class(folder).from_pretrained(folder, dtype=torch.float32)
     model.eval()
-    loaded = LoadedModel(model, load_tokenizer(folder), pointer)
+    loaded = LoadedModel(model, load_tokenizer(folder), pointer, model.num_parameters())
     if loaded.has_encoder:  # what it reads begins at the first position
         loaded.tokenizer.padding_side = "right"
     return loaded

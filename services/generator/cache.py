@@ -64,3 +64,10 @@ def spread(cache: DynamicCache, repeats: int, room: int) -> None:
             cache.layers[number] = RoomyLayer(layer, repeats, room)
         else:  # sliding windows and the like are short: repeating them as they are is cheap
             cast(Any, layer).batch_repeat_interleave(repeats)
+
+
+def empty(cache: DynamicCache) -> None:
+    """Forget all tokens, and keep the shapes."""
+    for layer in cache.layers:
+        layer.keys = cast(torch.Tensor, layer.keys)[:, :, :0]
+        layer.values = cast(torch.Tensor, layer.values)[:, :, :0]

@@ -6,7 +6,8 @@ import torch
 from transformers import DynamicCache
 
 from services.checkpoints.load import LoadedModel
-from services.generator.cache import spread
+from services.generator.cache import empty, spread
+from services.generator.shared import SharedPrompts, reading, shares
 
 
 class CausalRows:
@@ -32,21 +33,29 @@ class CausalRows:
             logits_to_keep=1,
         ).logits[:, -1]
         self.logits = logits.repeat_interleave(repeats, dim=0)
+        self._prompts: SharedPrompts | None = None
+        if shares(loaded.model):
+            lengths = encoded["attention_mask"].sum(dim=-1).tolist()
+            self._prompts = SharedPrompts.of(self._cache, lengths, repeats)
+            empty(self._cache)
         spread(self._cache, repeats, room)
 
     def keep(self, going: torch.Tensor) -> None:
         """Keep only these rows, a mask (rows,)."""
         self._mask = self._mask[going]
+        if self._prompts is not None:
+            self._prompts.keep(going)
         self._positions = self._positions[going]
         self._cache.batch_select_indices(going.nonzero()[:, 0])
 
     def feed(self, tokens: torch.Tensor) -> None:
         """Put one token (rows, 1) behind each row."""
         self._mask = torch.cat([self._mask, self._mask.new_ones(len(tokens), 1)], dim=-1)
-        self.logits = self._loaded.model(
-            input_ids=tokens,
-            attention_mask=self._mask,
-            position_ids=self._positions[:, None],
-            past_key_values=self._cache,
-        ).logits[:, -1]
+        with reading(self._prompts):
+            self.logits = self._loaded.model(
+                input_ids=tokens,
+                attention_mask=None if self._prompts else self._mask,
+                position_ids=self._positions[:, None],
+                past_key_values=self._cache,
+            ).logits[:, -1]
         self._positions = self._positions + 1

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from services.checkpoints.digest import digest
 from services.checkpoints.load import LoadedModel, load
+from services.generator.fitted import fit
 from stillhouse.errors import (
     FailedPrecondition,
     InvalidArgument,
@@ -65,7 +66,7 @@ class ModelHolder:
         architectures = getattr(config, "architectures", None) or [type(loaded.model).__name__]
         return ModelDescription(
             pointer=loaded.pointer,
-            parameters=loaded.model.num_parameters(),
+            parameters=loaded.parameters,
             architecture=architectures[0],
             context_length=getattr(config, "max_position_embeddings", 0) or 0,
             load_refused=_FROZEN if self._frozen else "",
@@ -95,4 +96,4 @@ def _load_checked(pointer: ModelPointer) -> LoadedModel:
             f"the files at {folder} have digest {found[:12]}, not {pointer.digest[:12]}: "
             "the folder was changed or is not complete"
         )
-    return load(ModelPointer(pointer.uri, found, pointer.generation))
+    return fit(load(ModelPointer(pointer.uri, found, pointer.generation)))
