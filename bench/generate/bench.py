@@ -154,7 +154,7 @@ def main() -> None:
         "a product of 2048 x 2048 matrices over two for each parameter.\n\n"
         f"{SAMPLES} samples of {TOKENS} tokens, temperature {TEMPERATURE}, top-p {TOP_P}, "
         "tokens/s:\n\n"
-        "| prompts x samples | Stillhouse | `generate()` | ratio | GFLOP/s | limit | of the limit |\n"
+        "| prompts x samples | Stillhouse | `generate()` | ratio | GFLOP/s | limit | share |\n"
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
     )
     for count, length in ((1, 70), (1, 250), (4, 70), (4, 250)):
