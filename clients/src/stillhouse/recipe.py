@@ -20,6 +20,7 @@ DEFAULT_LAYERS: tuple[str, ...] = (
     "brevity",
     "surface",
     "novelty",
+    "grounding",
     "faithfulness",
     "saliency",
     "diversity",
