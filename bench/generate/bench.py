@@ -33,8 +33,7 @@ TEMPERATURE, TOP_P = 0.9, 0.95
 
 
 def seconds(work: Callable[[], object], repeats: int) -> list[float]:
-    """Wall time of each repeat, after one that is not counted."""
-    work()
+    """Wall time of each repeat."""
     times = []
     for _ in range(repeats):
         started = time.perf_counter()
