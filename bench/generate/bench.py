@@ -97,6 +97,8 @@ def in_turn(
     ours: Callable[[], object], theirs: Callable[[], object], repeats: int
 ) -> tuple[float, float, float]:
     """Median seconds of both, and operations a second; in turn, so that all see one machine."""
+    ours()
+    theirs()  # the first time of neither is counted
     rounds = [(seconds(ours, 1)[0], seconds(theirs, 1)[0], matmul_flops()) for _ in range(repeats)]
     first, second, flops = (statistics.median(column) for column in zip(*rounds, strict=True))
     return first, second, flops
