@@ -8,9 +8,10 @@ What counts as the same: "1,000" and "1000", "three" and "3", "2.0" and "2", "UT
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
-from services.filter.words import STOPWORDS, Word, content_words, fold, per_text, spans, vocabulary
+from services.filter.words import STOPWORDS, content_words, fold, matches, per_text, vocabulary
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
@@ -51,13 +52,14 @@ def numbers(text: str) -> frozenset[str]:
     """The numbers of `text`, written in digits or as words, in one form each."""
     folded = fold(text)
     digits = {part for found in _NUMBER.findall(folded) for part in _normalise(found)}
-    spelled = {_NUMBER_WORDS[word] for word in vocabulary(text) if word in _NUMBER_WORDS}
+    spelled = {_NUMBER_WORDS[word] for word in vocabulary(text) & _NUMBER_WORDS.keys()}
     return frozenset(digits | spelled)
 
 
 def new_numbers(summary: str, document: str) -> frozenset[str]:
     """The numbers of `summary` that `document` lacks."""
-    return numbers(summary) - numbers(document) - _counted(document)
+    new = numbers(summary) - numbers(document)
+    return new - _counted(document) if new else new
 
 
 def new_names(summary: str, document: str) -> tuple[str, ...]:
@@ -68,12 +70,20 @@ def new_names(summary: str, document: str) -> tuple[str, ...]:
     more than its first letter is a capital, or if another name follows it.
     """
     known = vocabulary(document)
-    return tuple(word.text for word in _names(summary) if not _supported(word.text, known))
+    return tuple(name for name in names(summary) if not _supported(name, known))
 
 
 def names(text: str) -> tuple[str, ...]:
     """The names and identifiers of `text` in order, as written."""
-    return tuple(word.text for word in _names(text))
+    every = matches(text)
+    marked = any(mark in text for mark in _MARKS)  # most texts have no identifier
+    said = [found.group() for found in every]
+    return tuple(
+        word
+        for position, word in enumerate(said)
+        if (marked and _is_identifier(text, every[position]))
+        or (not word.islower() and _is_proper(text, every, position))
+    )
 
 
 def new_word_share(summary: str, document: str) -> float:
@@ -97,46 +107,39 @@ def stem(word: str) -> str:
     return word
 
 
-def _names(text: str) -> list[Word]:
-    every = spans(text)
-    marked = any(mark in text for mark in _MARKS)  # most texts have no identifier
-    return [
-        word
-        for position, word in enumerate(every)
-        if (marked and _is_identifier(text, word))
-        or (not word.text.islower() and _is_proper(text, every, position))
-    ]
+def _is_identifier(text: str, found: re.Match[str]) -> bool:
+    """True if a word has an underscore inside, is quoted or is called as a function."""
+    start, end = found.span()
+    if "_" in found.group().strip("_"):
+        return True
+    quoted = text[max(0, start - 1) : start] in _QUOTES
+    called = text[end : end + 1] == "("
+    return (quoted or called) and fold(found.group()) not in STOPWORDS
 
 
-def _is_identifier(text: str, word: Word) -> bool:
-    """True if `word` has an underscore inside, is quoted or is called as a function."""
-    quoted = text[max(0, word.start - 1) : word.start] in _QUOTES
-    called = text[word.end : word.end + 1] == "("
-    marked = (quoted or called) and word.key not in STOPWORDS
-    return "_" in word.text.strip("_") or marked
-
-
-def _is_proper(text: str, every: tuple[Word, ...], position: int) -> bool:
+def _is_proper(text: str, every: Sequence[re.Match[str]], position: int) -> bool:
     """True if the word has a capital that is not merely the sentence's first."""
-    word = every[position]
-    following = every[position + 1] if position + 1 < len(every) else None
+    word = every[position].group()
     return _capitalised(word) and (
         not _starts_sentence(text, every, position)
-        or any(c.isupper() for c in word.text[1:])
-        or (following is not None and _capitalised(following))
+        or any(c.isupper() for c in word[1:])
+        or (position + 1 < len(every) and _capitalised(every[position + 1].group()))
     )
 
 
-def _capitalised(word: Word) -> bool:
-    if word.key in STOPWORDS or word.key in _NUMBER_WORDS:
+def _capitalised(word: str) -> bool:
+    if word.islower():
         return False
-    return any(c.isupper() for c in word.text)
+    key = fold(word)
+    if key in STOPWORDS or key in _NUMBER_WORDS:
+        return False
+    return any(c.isupper() for c in word)
 
 
-def _starts_sentence(text: str, every: tuple[Word, ...], position: int) -> bool:
+def _starts_sentence(text: str, every: Sequence[re.Match[str]], position: int) -> bool:
     if position == 0:
         return True
-    between = text[every[position - 1].end : every[position].start]
+    between = text[every[position - 1].end() : every[position].start()]
     return _SENTENCE_BREAK.search(between) is not None
 
 

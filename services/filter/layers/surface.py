@@ -30,6 +30,12 @@ _ECHO = re.compile(
     r"|\bin (?:one|a) (?:short |single |concise )?sentence\b"
     r"|^\W*(?:here(?:'s|’s| is| are)|sure\b|certainly\b|summary\b|text\b|answer\b|as an ai\b)"
 )
+# One of these stands in all that the pattern finds; to look for them takes a tenth of its time.
+_ECHO_PARTS = (
+    "text", "passage", "paragraph", "sentence", "excerpt", "summar", "description", "snippet",
+    "document", "rewritten", "revised", "rephrased", "here", "sure", "certainly", "answer",
+    "as an ai",
+)  # fmt: skip
 _NEGATION = re.compile(r"\b(?:not|no|never|none|cannot|without|neither|nor)\b|n['’]t\b")
 
 _SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|[。！？।]|\n{2,}")
@@ -115,10 +121,12 @@ def repetition(sequence: Sequence[str]) -> float:
 
 def is_echo(summary: str, source: str) -> bool:
     """True if `summary` speaks of its task in words that `source` doesn't use."""
-    said = [found.group() for found in _ECHO.finditer(fold(summary))]
-    if said and any(phrase not in fold(source) for phrase in said):
+    if not content_words(summary):
         return True
-    return not content_words(summary)
+    folded = fold(summary)
+    if not any(part in folded for part in _ECHO_PARTS):
+        return False
+    return any(found.group() not in fold(source) for found in _ECHO.finditer(folded))
 
 
 @per_text
