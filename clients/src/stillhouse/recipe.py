@@ -73,7 +73,8 @@ class PromptTemplate(_Section):
     """How a document becomes a prompt."""
 
     template: str = Field(
-        default="Summarize the following text in one short sentence.\n\n{document}",
+        default="Write the most important sentence of the following text, in fewer words."
+        "\n\n{document}",
         description="The text around {document}.",
     )
     chat: bool = Field(
