@@ -65,17 +65,21 @@ def processes_of(home: Path) -> list[str]:
     return found
 
 
-def test_ctrl_c_stops_everything_and_resume_finishes_it(home: Path) -> None:
-    command = [*_COMMAND, "recipe.yaml", "--generators", "2"]
+def stopped(home: Path, number: signal.Signals, *arguments: str) -> str:
+    """Stop a run by a signal while it collects; its id, as the command tells it."""
     with subprocess.Popen(
-        command, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*_COMMAND, *arguments],
+        cwd=home,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     ) as running:
         assert running.stdout is not None
         seen = ""
         for line in running.stdout:
             seen += line
             if "collecting" in line:
-                running.send_signal(signal.SIGINT)
+                running.send_signal(number)
                 break
         seen += running.stdout.read()
     assert running.returncode == 130, seen
@@ -83,9 +87,15 @@ def test_ctrl_c_stops_everything_and_resume_finishes_it(home: Path) -> None:
     assert hint, seen
     assert "Traceback" not in seen
     assert processes_of(home) == []
+    return hint.group(1)
+
+
+def test_a_stopped_run_leaves_nothing_behind_and_resume_finishes_it(home: Path) -> None:
+    run = stopped(home, signal.SIGINT, "recipe.yaml", "--generators", "2")
+    assert stopped(home, signal.SIGTERM, "--resume", run) == run
 
     resumed = subprocess.run(
-        [*_COMMAND, "--resume", hint.group(1)],
+        [*_COMMAND, "--resume", run],
         cwd=home,
         capture_output=True,
         text=True,
@@ -93,7 +103,7 @@ def test_ctrl_c_stops_everything_and_resume_finishes_it(home: Path) -> None:
     )
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
     assert processes_of(home) == []
-    folder = home / "runs" / hint.group(1)
+    folder = home / "runs" / run
     rows = pq.read_table(folder / "verdicts" / "gen-1.parquet").to_pylist()
     assert len({row["id"] for row in rows}) == len(rows) > 0
     assert AutoModelForCausalLM.from_pretrained(folder / "student-gen1").num_parameters() > 0

@@ -8,22 +8,24 @@ import pytest
 from stillhouse.local.interrupt import first_interrupt
 
 
-def test_the_first_asks_and_the_block_goes_on() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_asks_and_the_block_goes_on(number: signal.Signals) -> None:
     asked = threading.Event()
-    before = signal.getsignal(signal.SIGINT)
+    before = signal.getsignal(number)
     with first_interrupt(asked.set):
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(number)
         assert asked.wait(10)
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(number) is before
 
 
-def test_the_second_interrupts() -> None:
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_the_second_interrupts(second: signal.Signals) -> None:
     asked = threading.Event()
     with first_interrupt(asked.set):
         signal.raise_signal(signal.SIGINT)
         assert asked.wait(10)
         with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(second)
 
 
 def test_asking_in_vain_interrupts(caplog: pytest.LogCaptureFixture) -> None:

@@ -14,6 +14,7 @@ from stillhouse.cli.quality import quality
 from stillhouse.cli.run import run
 from stillhouse.cli.verdicts import funnel, inspect, rethreshold
 from stillhouse.errors import StillhouseError
+from stillhouse.local.interrupt import terminate_as_interrupt
 
 
 class _Commands(click.Group):
@@ -39,6 +40,7 @@ class _Commands(click.Group):
 @click.version_option(package_name="stillhouse")
 def main() -> None:
     """Distil small language models from poor ones, and ask n-gram indexes."""
+    terminate_as_interrupt()
 
 
 # A new subcommand: its own file beside this one, and its name here.
