@@ -40,7 +40,7 @@ def changed(cascade: Cascade, settings: Mapping[str, float]) -> Cascade:
             raise InvalidArgument("set", f"{name}: no layer {layer!r} in this run; it has {known}")
         wanted.setdefault(layer, {})[threshold] = value
     layers = tuple(
-        LayerConfig(one.name, {**one.thresholds, **wanted.get(one.name, {})})
+        LayerConfig(one.name, {**one.thresholds, **wanted.get(one.name, {})}, one.options)
         for one in cascade.layers
     )
     result = Cascade(layers, cascade.score_all)

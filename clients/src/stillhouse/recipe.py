@@ -154,10 +154,11 @@ class Constraints(_Section):
 
 
 class Layer(_Section):
-    """One layer of the cascade, by name, with thresholds where they differ from its own."""
+    """One layer of the cascade; thresholds and options where they differ from its own."""
 
     name: str
     thresholds: dict[str, float] = Field(default_factory=dict)
+    options: dict[str, str] = Field(default_factory=dict)
 
 
 class Filter(_Section):

@@ -118,8 +118,10 @@ class Layer(ABC, Generic[T]):
 
     name: ClassVar[str]
     """By which recipes name the layer; prefix of its scores and reasons."""
-    scores: ClassVar[tuple[str, ...]]
+    scores: tuple[str, ...]
     """What `measure` returns and `rule` reads, without the prefix."""
+    choices: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Options that are no numbers, and what each may be; the first is the default."""
     measuring: ClassVar[tuple[str, ...]] = ()
     """Thresholds that `measure` uses too: stored scores hold for one value of them."""
     relative: ClassVar[bool] = False
@@ -127,8 +129,11 @@ class Layer(ABC, Generic[T]):
     Thresholds: ClassVar[type[Any]] = NoThresholds
     """A frozen dataclass of floats, each declared by `threshold`."""
 
-    def __init__(self, thresholds: T) -> None:
+    def __init__(self, thresholds: T, options: Mapping[str, str] | None = None) -> None:
         self.thresholds = thresholds
+        self.options = {name: values[0] for name, values in self.choices.items()} | dict(
+            options or {}
+        )
 
     def questions(self, pair: Pair) -> Questions:  # noqa: ARG002  (none, unless overridden)
         """What must be asked about `pair`; answers come with the case."""
@@ -184,6 +189,20 @@ def parse_thresholds(kind: type[T], given: Mapping[str, float], where: str) -> T
         if not math.isfinite(value):
             raise InvalidArgument(f"{where}.{name}", f"must be a finite number (got {value})")
     return kind(**given)
+
+
+def parse_options(
+    choices: Mapping[str, tuple[str, ...]], given: Mapping[str, str], where: str
+) -> dict[str, str]:
+    """`given`; InvalidArgument names `where` and the option or value that is unknown."""
+    for name, value in given.items():
+        if name not in choices:
+            raise InvalidArgument(f"{where}.{name}", f"unknown option; {_known(choices)}")
+        if value not in choices[name]:
+            raise InvalidArgument(
+                f"{where}.{name}", f"{value!r} is none of {', '.join(choices[name])}"
+            )
+    return dict(given)
 
 
 def _known(names: Iterable[str]) -> str:

@@ -50,7 +50,7 @@ def test_what_is_written_names_every_key() -> None:
         (
             "filter: {layers: [{name: a, threshold: {}}]}",
             "recipe.filter.layers.0.threshold",
-            "known here: name, thresholds",
+            "known here: name, thresholds, options",
         ),
         ("name: Upper", "recipe.name", "got 'Upper'"),
         ("seed: -1", "recipe.seed", "greater than or equal to 0 (got -1)"),
