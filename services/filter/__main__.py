@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 
 from services.filter.consumer import CandidateHandler
 from services.filter.costs import Costs
-from services.filter.evidence import Backends
+from services.filter.evidence import Backends, Nli
 from services.filter.remote import RemoteCritic, RemoteIndexes
 from services.filter.rpc import SERVICE, FilterService
 from services.filter.settings import FilterSettings
@@ -49,6 +49,7 @@ async def main(settings: FilterSettings) -> None:
         backends = Backends(
             RemoteCritic(critic, settings.critic_limits),
             RemoteIndexes(index, settings.indexes, settings.index_limits),
+            _nli(settings),
         )
         costs = Costs()
         server = Server(settings, (SERVICE,))
@@ -56,6 +57,23 @@ async def main(settings: FilterSettings) -> None:
         add_FilterServiceServicer_to_server(service, server.grpc)
         await stack.enter_async_context(serving(server))
         await until_stopped(_work(settings, backends, costs, server, critic, index))
+
+
+def _nli(settings: FilterSettings) -> Nli | None:
+    """The NLI model, if there shall be one; a wrong one ends the service before it listens."""
+    if not settings.nli_model:
+        return None
+    from services.filter.nli import load  # noqa: PLC0415  (a filter without it needs no tokenizers)
+
+    model = load(
+        settings.nli_model,
+        settings.nli_runtime,
+        settings.nli_entailment_index,
+        settings.nli_pass_tokens,
+        settings.nli_threads,
+    )
+    log.info("NLI model loaded", extra={"model": settings.nli_model})
+    return model
 
 
 async def _work(

@@ -9,6 +9,7 @@ from services.filter.layers.base import Layer, parse_options, parse_thresholds
 from services.filter.layers.brevity import Brevity
 from services.filter.layers.constraints import Constraints
 from services.filter.layers.diversity import Diversity
+from services.filter.layers.entailment import EntailmentLayer
 from services.filter.layers.faithfulness import Faithfulness
 from services.filter.layers.grounding import Grounding
 from services.filter.layers.novelty import Novelty
@@ -24,6 +25,7 @@ _KINDS: tuple[type[Layer[Any]], ...] = (
     Abstractiveness,
     Novelty,
     Grounding,
+    EntailmentLayer,
     Faithfulness,
     Saliency,
     Diversity,

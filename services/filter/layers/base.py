@@ -59,11 +59,32 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
+class Inference:
+    """A question to the NLI model: does the premise entail the hypothesis?"""
+
+    premise: str
+    hypothesis: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entailment:
+    """p(premise => hypothesis), NaN where the model gives none.
+
+    `overlong` counts the tokens by which the two exceed what the model reads at once;
+    nothing is cut off, so that such a question has no probability.
+    """
+
+    probability: float
+    overlong: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Questions:
     """What a layer has to ask about one pair before it can measure."""
 
     critic: tuple[ScoreItem, ...] = ()
     index: tuple[str, ...] = ()
+    nli: tuple[Inference, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +110,7 @@ class Answers:
 
     critic: tuple[Score, ...] = ()
     index: tuple[tuple[CorpusMatch, ...] | None, ...] = ()
+    nli: tuple[Entailment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +161,15 @@ class Layer(ABC, Generic[T]):
         """What must be asked about `pair`; answers come with the case."""
         return Questions()
 
+    def questions_all(self, pairs: Sequence[Pair], alive: Sequence[bool]) -> list[Questions]:  # noqa: ARG002
+        """What must be asked about each of a batch; `alive[i]` as in `Case`."""
+        return [self.questions(pair) for pair in pairs]
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The backends that not every filter has and this layer asks: names in `Backends`."""
+        return ()
+
     @abstractmethod
     def measure_all(self, cases: Sequence[Case]) -> list[Scores]:
         """The scores of each case, in order, by the names in `scores`."""
@@ -150,6 +181,10 @@ class Layer(ABC, Generic[T]):
         Called only when every score is there and finite.
         """
 
+    def refusal(self, scores: Scores) -> str | None:  # noqa: ARG002
+        """The reason to reject a candidate without a score, if these scores tell it."""
+        return None
+
     def judge(self, cases: Sequence[Case]) -> list[Finding]:
         """Scores and reason of each case, in order."""
         return [self._finding(scores) for scores in self.measure_all(cases)]
@@ -158,7 +193,8 @@ class Layer(ABC, Generic[T]):
         known = scores
         if not all(map(math.isfinite, scores.values())):
             known = {name: value for name, value in scores.items() if math.isfinite(value)}
-        reason = self.rule(known) if known.keys() >= set(self.scores) else NO_SCORE
+        complete = known.keys() >= set(self.scores)
+        reason = self.rule(known) if complete else self.refusal(known) or NO_SCORE
         return Finding(
             {f"{self.name}.{name}": value for name, value in known.items()},
             reason and f"{self.name}.{reason}",

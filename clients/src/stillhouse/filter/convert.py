@@ -55,9 +55,7 @@ def candidate_from_proto(message: filter_pb2.Candidate) -> Candidate:
 def cascade_to_proto(cascade: Cascade) -> filter_pb2.Cascade:
     """How to judge."""
     layers = [
-        filter_pb2.LayerConfig(
-            name=layer.name, thresholds=layer.thresholds, options=layer.options
-        )
+        filter_pb2.LayerConfig(name=layer.name, thresholds=layer.thresholds, options=layer.options)
         for layer in cascade.layers
     ]
     return filter_pb2.Cascade(layers=layers, score_all=cascade.score_all)
