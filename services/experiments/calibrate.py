@@ -138,7 +138,9 @@ def snippet(cascade: Cascade, chosen: Sequence[Cut]) -> str:
     for config in cascade.layers:
         own = {cut.threshold: round(cut.value, 4) for cut in chosen if cut.layer == config.name}
         thresholds = {**config.thresholds, **own}
-        layers.append({"name": config.name} | ({"thresholds": thresholds} if thresholds else {}))
+        layer: dict[str, Any] = {"name": config.name}
+        layer |= {"options": dict(config.options)} if config.options else {}
+        layers.append(layer | ({"thresholds": thresholds} if thresholds else {}))
     return yaml.safe_dump({"filter": {"layers": layers}}, sort_keys=False)
 
 
@@ -195,5 +197,5 @@ def _is_lower_bound(config: LayerConfig, name: str, probes: Sequence[Probe]) -> 
 
 
 def _layer(config: LayerConfig, name: str, value: float) -> Layer[Any]:
-    changed = LayerConfig(config.name, {**config.thresholds, name: value})
+    changed = LayerConfig(config.name, {**config.thresholds, name: value}, config.options)
     return build(Cascade((changed,)))[0]

@@ -40,7 +40,7 @@ def changed(cascade: Cascade, settings: Mapping[str, float]) -> Cascade:
             raise InvalidArgument("set", f"{name}: no layer {layer!r} in this run; it has {known}")
         wanted.setdefault(layer, {})[threshold] = value
     layers = tuple(
-        LayerConfig(one.name, {**one.thresholds, **wanted.get(one.name, {})})
+        LayerConfig(one.name, {**one.thresholds, **wanted.get(one.name, {})}, one.options)
         for one in cascade.layers
     )
     result = Cascade(layers, cascade.score_all)
@@ -67,6 +67,12 @@ def rejudge(
     has no scores there: the run was made without `score_all`.
     """
     layers = build(cascade)
+    for layer in layers:
+        if layer.relative and layer.needs:
+            raise FailedPrecondition(
+                f"the layer {layer.name!r} compared candidates by a model, and those comparisons "
+                "are not stored; only a new run can judge them again"
+            )
     buffer = TrainingBuffer(near_duplicate)
     for batch in sorted({one.batch for one in stored}):
         part = [one for one in stored if one.batch == batch]
@@ -103,6 +109,15 @@ def _again(layer: Layer[Any], verdict: Verdict) -> str | None:
     if verdict.reason == f"{layer.name}.{NO_SCORE}":
         return verdict.reason
     names = [f"{layer.name}.{name}" for name in layer.scores]
+    refused = layer.refusal(
+        {
+            name: verdict.scores[full]
+            for name, full in zip(layer.scores, names, strict=True)
+            if full in verdict.scores
+        }
+    )
+    if refused:
+        return f"{layer.name}.{refused}"
     if any(name not in verdict.scores for name in names):
         raise FailedPrecondition(
             f"a candidate that now reaches the layer {layer.name!r} was rejected before it by "

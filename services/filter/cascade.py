@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.filter.costs import Costs
-from services.filter.evidence import Backends, gather
+from services.filter.evidence import Backends, check_answerable, gather
 from services.filter.layers import build
 from services.filter.layers.base import Case, Finding, Layer, Pair
 from stillhouse.errors import InvalidArgument
@@ -54,10 +54,12 @@ async def evaluate(
 
     `costs` takes the measurements and gives the averages; without it they are this batch's.
 
-    InvalidArgument: unknown layer or threshold, candidate without its document, an id
-    that is there twice. Whatever a backend raises passes through: no verdict then.
+    InvalidArgument: unknown layer or threshold, a layer whose backend is missing, candidate
+    without its document, an id that is there twice. Whatever a backend raises passes
+    through: no verdict then.
     """
     layers = build(cascade)
+    check_answerable(layers, backends)
     costs = costs or Costs()
     states = [_State(pair) for pair in pair_up(documents, candidates)]
     stats = [await _step(layer, states, cascade.score_all, backends, costs) for layer in layers]
@@ -103,7 +105,8 @@ async def _step(
     started = time.perf_counter()
     seen = sum(state.alive for state in states)
     looked_at = [state for state in states if state.alive or score_all]
-    answers = await gather(layer, [state.pair for state in looked_at], backends)
+    pairs, alive = [state.pair for state in looked_at], [state.alive for state in looked_at]
+    answers = await gather(layer, pairs, alive, backends)
     cases = [
         Case(state.pair, answer, dict(state.scores), state.alive)
         for state, answer in zip(looked_at, answers, strict=True)

@@ -1,6 +1,6 @@
 """Fetching what layers ask: each question once, all of a batch together.
 
-The two backends are protocols, so that the pure core runs on anything that answers.
+The backends are protocols, so that the pure core runs on anything that answers.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from services.filter.layers.base import Answers, CorpusMatch, Layer, Pair
+from services.filter.layers.base import Answers, CorpusMatch, Entailment, Inference, Layer, Pair
+from stillhouse.errors import InvalidArgument
 from stillhouse.generator.types import Score, ScoreItem
 
 Q = TypeVar("Q", bound=Hashable)
@@ -37,22 +38,57 @@ class CorpusIndex(Protocol):
         """
 
 
+class Nli(Protocol):
+    """A model of natural language inference."""
+
+    async def entail(self, questions: Sequence[Inference]) -> Sequence[Entailment]:
+        """One answer per question, in order."""
+
+
 @dataclass(frozen=True, slots=True)
 class Backends:
-    """Who answers the layers' questions."""
+    """Who answers the layers' questions; None for what this filter doesn't have."""
 
     critic: Critic
     index: CorpusIndex
+    nli: Nli | None = None
+    masked: Critic | None = None
 
 
-async def gather(layer: Layer[Any], pairs: Sequence[Pair], backends: Backends) -> list[Answers]:
+_REMEDIES = {
+    "nli": "asks an NLI model, and this filter has none: set STILLHOUSE_NLI_MODEL where the "
+    "filter is started, or leave the layer (or its option) out",
+    "masked": "asks a masked critic (`form: masked`), and this filter has none: set "
+    "STILLHOUSE_MASKED_CRITIC_TARGET where the filter is started, or take `form: causal`",
+}
+
+
+def check_answerable(layers: Sequence[Layer[Any]], backends: Backends) -> None:
+    """InvalidArgument names the first layer that asks a backend which isn't there."""
+    for position, layer in enumerate(layers):
+        for name in layer.needs:
+            if getattr(backends, name) is None:
+                raise InvalidArgument(
+                    f"cascade.layers[{position}]", f"{layer.name!r} {_REMEDIES[name]}"
+                )
+
+
+async def gather(
+    layer: Layer[Any], pairs: Sequence[Pair], alive: Sequence[bool], backends: Backends
+) -> list[Answers]:
     """The answers to what `layer` asks about each pair, in order."""
-    questions = [layer.questions(pair) for pair in pairs]
-    scores, matches = await asyncio.gather(
+    questions = layer.questions_all(pairs, alive)
+    scores, matches, entailments, infillings = await asyncio.gather(
         _ask([q.critic for q in questions], backends.critic.score),
         _ask([q.index for q in questions], backends.index.match),
+        _ask([q.nli for q in questions], backends.nli.entail if backends.nli else _nobody),
+        _ask([q.masked for q in questions], backends.masked.score if backends.masked else _nobody),
     )
-    return [Answers(*both) for both in zip(scores, matches, strict=True)]
+    return [Answers(*each) for each in zip(scores, matches, entailments, infillings, strict=True)]
+
+
+async def _nobody(questions: Sequence[Any]) -> Sequence[Any]:
+    raise AssertionError(f"{len(questions)} questions to a backend that was checked to be there")
 
 
 async def _ask(

@@ -11,7 +11,9 @@ CONSTRAINTS = "constraints"
 
 def cascade_of(recipe: Recipe) -> Cascade:
     """The recipe's cascade; where candidates are constrained, that is looked at first."""
-    layers = tuple(LayerConfig(layer.name, layer.thresholds) for layer in recipe.filter.layers)
+    layers = tuple(
+        LayerConfig(layer.name, layer.thresholds, layer.options) for layer in recipe.filter.layers
+    )
     if recipe.constraints.active and all(layer.name != CONSTRAINTS for layer in layers):
         layers = (LayerConfig(CONSTRAINTS), *layers)
     return Cascade(layers, recipe.filter.score_all)

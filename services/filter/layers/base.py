@@ -59,11 +59,33 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
+class Inference:
+    """A question to the NLI model: does the premise entail the hypothesis?"""
+
+    premise: str
+    hypothesis: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entailment:
+    """p(premise => hypothesis), NaN where the model gives none.
+
+    `overlong` counts the tokens by which the two exceed what the model reads at once;
+    nothing is cut off, so that such a question has no probability.
+    """
+
+    probability: float
+    overlong: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Questions:
     """What a layer has to ask about one pair before it can measure."""
 
     critic: tuple[ScoreItem, ...] = ()
     index: tuple[str, ...] = ()
+    nli: tuple[Inference, ...] = ()
+    masked: tuple[ScoreItem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +111,8 @@ class Answers:
 
     critic: tuple[Score, ...] = ()
     index: tuple[tuple[CorpusMatch, ...] | None, ...] = ()
+    nli: tuple[Entailment, ...] = ()
+    masked: tuple[Score, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +142,10 @@ class Layer(ABC, Generic[T]):
 
     name: ClassVar[str]
     """By which recipes name the layer; prefix of its scores and reasons."""
-    scores: ClassVar[tuple[str, ...]]
+    scores: tuple[str, ...]
     """What `measure` returns and `rule` reads, without the prefix."""
+    choices: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Options that are no numbers, and what each may be; the first is the default."""
     measuring: ClassVar[tuple[str, ...]] = ()
     """Thresholds that `measure` uses too: stored scores hold for one value of them."""
     relative: ClassVar[bool] = False
@@ -127,12 +153,24 @@ class Layer(ABC, Generic[T]):
     Thresholds: ClassVar[type[Any]] = NoThresholds
     """A frozen dataclass of floats, each declared by `threshold`."""
 
-    def __init__(self, thresholds: T) -> None:
+    def __init__(self, thresholds: T, options: Mapping[str, str] | None = None) -> None:
         self.thresholds = thresholds
+        self.options = {name: values[0] for name, values in self.choices.items()} | dict(
+            options or {}
+        )
 
     def questions(self, pair: Pair) -> Questions:  # noqa: ARG002  (none, unless overridden)
         """What must be asked about `pair`; answers come with the case."""
         return Questions()
+
+    def questions_all(self, pairs: Sequence[Pair], alive: Sequence[bool]) -> list[Questions]:  # noqa: ARG002
+        """What must be asked about each of a batch; `alive[i]` as in `Case`."""
+        return [self.questions(pair) for pair in pairs]
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The backends that not every filter has and this layer asks: names in `Backends`."""
+        return ()
 
     @abstractmethod
     def measure_all(self, cases: Sequence[Case]) -> list[Scores]:
@@ -145,6 +183,10 @@ class Layer(ABC, Generic[T]):
         Called only when every score is there and finite.
         """
 
+    def refusal(self, scores: Scores) -> str | None:  # noqa: ARG002
+        """The reason to reject a candidate without a score, if these scores tell it."""
+        return None
+
     def judge(self, cases: Sequence[Case]) -> list[Finding]:
         """Scores and reason of each case, in order."""
         return [self._finding(scores) for scores in self.measure_all(cases)]
@@ -153,7 +195,8 @@ class Layer(ABC, Generic[T]):
         known = scores
         if not all(map(math.isfinite, scores.values())):
             known = {name: value for name, value in scores.items() if math.isfinite(value)}
-        reason = self.rule(known) if known.keys() >= set(self.scores) else NO_SCORE
+        complete = known.keys() >= set(self.scores)
+        reason = self.rule(known) if complete else self.refusal(known) or NO_SCORE
         return Finding(
             {f"{self.name}.{name}": value for name, value in known.items()},
             reason and f"{self.name}.{reason}",
@@ -184,6 +227,20 @@ def parse_thresholds(kind: type[T], given: Mapping[str, float], where: str) -> T
         if not math.isfinite(value):
             raise InvalidArgument(f"{where}.{name}", f"must be a finite number (got {value})")
     return kind(**given)
+
+
+def parse_options(
+    choices: Mapping[str, tuple[str, ...]], given: Mapping[str, str], where: str
+) -> dict[str, str]:
+    """`given`; InvalidArgument names `where` and the option or value that is unknown."""
+    for name, value in given.items():
+        if name not in choices:
+            raise InvalidArgument(f"{where}.{name}", f"unknown option; {_known(choices)}")
+        if value not in choices[name]:
+            raise InvalidArgument(
+                f"{where}.{name}", f"{value!r} is none of {', '.join(choices[name])}"
+            )
+    return dict(given)
 
 
 def _known(names: Iterable[str]) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from services.filter.evidence import Backends
-from services.filter.layers.base import Answers, Case, CorpusMatch, Pair
-from services.filter.words import spans
+from services.filter.layers.base import Answers, Case, CorpusMatch, Entailment, Inference, Pair
+from services.filter.words import spans, vocabulary
 from stillhouse.filter.types import Candidate, Document
 from stillhouse.generator.types import Score, ScoreItem
 
@@ -82,5 +83,26 @@ def matches(tokens: int, run: int, index: str = "") -> tuple[CorpusMatch, ...]:
     return (CorpusMatch(index, lengths, -1.0),)
 
 
-def backends(critic: FakeCritic | None = None, index: FakeIndex | None = None) -> Backends:
-    return Backends(critic or FakeCritic(), index or FakeIndex())
+class FakeNli:
+    """A text entails another whose words it all has; what is longer than `length` is unread."""
+
+    def __init__(self, length: int = 10**9) -> None:
+        self.length = length
+        self.calls: list[list[Inference]] = []
+
+    async def entail(self, questions: Sequence[Inference]) -> list[Entailment]:
+        self.calls.append(list(questions))
+        return [self._answer(one) for one in questions]
+
+    def _answer(self, question: Inference) -> Entailment:
+        over = len(question.premise) + len(question.hypothesis) - self.length
+        if over > 0:
+            return Entailment(math.nan, over)
+        known = vocabulary(question.premise)
+        return Entailment(float(vocabulary(question.hypothesis) <= known))
+
+
+def backends(
+    critic: FakeCritic | None = None, index: FakeIndex | None = None, nli: FakeNli | None = None
+) -> Backends:
+    return Backends(critic or FakeCritic(), index or FakeIndex(), nli or FakeNli())

@@ -55,7 +55,7 @@ def candidate_from_proto(message: filter_pb2.Candidate) -> Candidate:
 def cascade_to_proto(cascade: Cascade) -> filter_pb2.Cascade:
     """How to judge."""
     layers = [
-        filter_pb2.LayerConfig(name=layer.name, thresholds=layer.thresholds)
+        filter_pb2.LayerConfig(name=layer.name, thresholds=layer.thresholds, options=layer.options)
         for layer in cascade.layers
     ]
     return filter_pb2.Cascade(layers=layers, score_all=cascade.score_all)
@@ -63,7 +63,10 @@ def cascade_to_proto(cascade: Cascade) -> filter_pb2.Cascade:
 
 def cascade_from_proto(message: filter_pb2.Cascade) -> Cascade:
     """How to judge."""
-    layers = [LayerConfig(layer.name, dict(layer.thresholds)) for layer in message.layers]
+    layers = [
+        LayerConfig(layer.name, dict(layer.thresholds), dict(layer.options))
+        for layer in message.layers
+    ]
     return Cascade(tuple(layers), message.score_all)
 
 

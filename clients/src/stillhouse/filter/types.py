@@ -51,10 +51,11 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class LayerConfig:
-    """One layer of a cascade and the thresholds that differ from its defaults."""
+    """One layer of a cascade; thresholds and options that differ from its defaults."""
 
     name: str
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

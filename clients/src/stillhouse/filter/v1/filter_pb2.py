@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!stillhouse/filter/v1/filter.proto\x12\x14stillhouse.filter.v1\"$\n\x08\x44ocument\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"\x92\x01\n\tCandidate\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tsource_id\x18\x02 \x01(\t\x12\x14\n\x0csample_index\x18\x03 \x01(\r\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x0e\n\x06tokens\x18\x05 \x01(\r\x12\x0f\n\x07logprob\x18\x06 \x01(\x01\x12\x10\n\x08\x66inished\x18\x07 \x01(\x08\x12\x0f\n\x07\x63lauses\x18\x08 \x03(\x08\"\xba\x01\n\x07Verdict\x12\x14\n\x0c\x63\x61ndidate_id\x18\x01 \x01(\t\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x02 \x01(\x08\x12\r\n\x05layer\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x39\n\x06scores\x18\x05 \x03(\x0b\x32).stillhouse.filter.v1.Verdict.ScoresEntry\x1a-\n\x0bScoresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\x95\x01\n\x0bLayerConfig\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x45\n\nthresholds\x18\x02 \x03(\x0b\x32\x31.stillhouse.filter.v1.LayerConfig.ThresholdsEntry\x1a\x31\n\x0fThresholdsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"O\n\x07\x43\x61scade\x12\x31\n\x06layers\x18\x01 \x03(\x0b\x32!.stillhouse.filter.v1.LayerConfig\x12\x11\n\tscore_all\x18\x02 \x01(\x08\"\xa9\x01\n\x0f\x45valuateRequest\x12.\n\x07\x63\x61scade\x18\x01 \x01(\x0b\x32\x1d.stillhouse.filter.v1.Cascade\x12\x31\n\tdocuments\x18\x02 \x03(\x0b\x32\x1e.stillhouse.filter.v1.Document\x12\x33\n\ncandidates\x18\x03 \x03(\x0b\x32\x1f.stillhouse.filter.v1.Candidate\"u\n\x10\x45valuateResponse\x12/\n\x08verdicts\x18\x01 \x03(\x0b\x32\x1d.stillhouse.filter.v1.Verdict\x12\x30\n\x06layers\x18\x02 \x03(\x0b\x32 .stillhouse.filter.v1.LayerStats\"o\n\nLayerStats\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04seen\x18\x02 \x01(\r\x12\x0e\n\x06passed\x18\x03 \x01(\r\x12\x0f\n\x07seconds\x18\x04 \x01(\x01\x12\x0e\n\x06scored\x18\x05 \x01(\r\x12\x14\n\x0cmean_seconds\x18\x06 \x01(\x01\x32j\n\rFilterService\x12Y\n\x08\x45valuate\x12%.stillhouse.filter.v1.EvaluateRequest\x1a&.stillhouse.filter.v1.EvaluateResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!stillhouse/filter/v1/filter.proto\x12\x14stillhouse.filter.v1\"$\n\x08\x44ocument\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"\x92\x01\n\tCandidate\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tsource_id\x18\x02 \x01(\t\x12\x14\n\x0csample_index\x18\x03 \x01(\r\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x0e\n\x06tokens\x18\x05 \x01(\r\x12\x0f\n\x07logprob\x18\x06 \x01(\x01\x12\x10\n\x08\x66inished\x18\x07 \x01(\x08\x12\x0f\n\x07\x63lauses\x18\x08 \x03(\x08\"\xba\x01\n\x07Verdict\x12\x14\n\x0c\x63\x61ndidate_id\x18\x01 \x01(\t\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x02 \x01(\x08\x12\r\n\x05layer\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x39\n\x06scores\x18\x05 \x03(\x0b\x32).stillhouse.filter.v1.Verdict.ScoresEntry\x1a-\n\x0bScoresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\x86\x02\n\x0bLayerConfig\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x45\n\nthresholds\x18\x02 \x03(\x0b\x32\x31.stillhouse.filter.v1.LayerConfig.ThresholdsEntry\x12?\n\x07options\x18\x03 \x03(\x0b\x32..stillhouse.filter.v1.LayerConfig.OptionsEntry\x1a\x31\n\x0fThresholdsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a.\n\x0cOptionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"O\n\x07\x43\x61scade\x12\x31\n\x06layers\x18\x01 \x03(\x0b\x32!.stillhouse.filter.v1.LayerConfig\x12\x11\n\tscore_all\x18\x02 \x01(\x08\"\xa9\x01\n\x0f\x45valuateRequest\x12.\n\x07\x63\x61scade\x18\x01 \x01(\x0b\x32\x1d.stillhouse.filter.v1.Cascade\x12\x31\n\tdocuments\x18\x02 \x03(\x0b\x32\x1e.stillhouse.filter.v1.Document\x12\x33\n\ncandidates\x18\x03 \x03(\x0b\x32\x1f.stillhouse.filter.v1.Candidate\"u\n\x10\x45valuateResponse\x12/\n\x08verdicts\x18\x01 \x03(\x0b\x32\x1d.stillhouse.filter.v1.Verdict\x12\x30\n\x06layers\x18\x02 \x03(\x0b\x32 .stillhouse.filter.v1.LayerStats\"o\n\nLayerStats\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04seen\x18\x02 \x01(\r\x12\x0e\n\x06passed\x18\x03 \x01(\r\x12\x0f\n\x07seconds\x18\x04 \x01(\x01\x12\x0e\n\x06scored\x18\x05 \x01(\r\x12\x14\n\x0cmean_seconds\x18\x06 \x01(\x01\x32j\n\rFilterService\x12Y\n\x08\x45valuate\x12%.stillhouse.filter.v1.EvaluateRequest\x1a&.stillhouse.filter.v1.EvaluateResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,6 +35,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VERDICT_SCORESENTRY']._serialized_options = b'8\001'
   _globals['_LAYERCONFIG_THRESHOLDSENTRY']._loaded_options = None
   _globals['_LAYERCONFIG_THRESHOLDSENTRY']._serialized_options = b'8\001'
+  _globals['_LAYERCONFIG_OPTIONSENTRY']._loaded_options = None
+  _globals['_LAYERCONFIG_OPTIONSENTRY']._serialized_options = b'8\001'
   _globals['_DOCUMENT']._serialized_start=59
   _globals['_DOCUMENT']._serialized_end=95
   _globals['_CANDIDATE']._serialized_start=98
@@ -44,17 +46,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VERDICT_SCORESENTRY']._serialized_start=388
   _globals['_VERDICT_SCORESENTRY']._serialized_end=433
   _globals['_LAYERCONFIG']._serialized_start=436
-  _globals['_LAYERCONFIG']._serialized_end=585
-  _globals['_LAYERCONFIG_THRESHOLDSENTRY']._serialized_start=536
-  _globals['_LAYERCONFIG_THRESHOLDSENTRY']._serialized_end=585
-  _globals['_CASCADE']._serialized_start=587
-  _globals['_CASCADE']._serialized_end=666
-  _globals['_EVALUATEREQUEST']._serialized_start=669
-  _globals['_EVALUATEREQUEST']._serialized_end=838
-  _globals['_EVALUATERESPONSE']._serialized_start=840
-  _globals['_EVALUATERESPONSE']._serialized_end=957
-  _globals['_LAYERSTATS']._serialized_start=959
-  _globals['_LAYERSTATS']._serialized_end=1070
-  _globals['_FILTERSERVICE']._serialized_start=1072
-  _globals['_FILTERSERVICE']._serialized_end=1178
+  _globals['_LAYERCONFIG']._serialized_end=698
+  _globals['_LAYERCONFIG_THRESHOLDSENTRY']._serialized_start=601
+  _globals['_LAYERCONFIG_THRESHOLDSENTRY']._serialized_end=650
+  _globals['_LAYERCONFIG_OPTIONSENTRY']._serialized_start=652
+  _globals['_LAYERCONFIG_OPTIONSENTRY']._serialized_end=698
+  _globals['_CASCADE']._serialized_start=700
+  _globals['_CASCADE']._serialized_end=779
+  _globals['_EVALUATEREQUEST']._serialized_start=782
+  _globals['_EVALUATEREQUEST']._serialized_end=951
+  _globals['_EVALUATERESPONSE']._serialized_start=953
+  _globals['_EVALUATERESPONSE']._serialized_end=1070
+  _globals['_LAYERSTATS']._serialized_start=1072
+  _globals['_LAYERSTATS']._serialized_end=1183
+  _globals['_FILTERSERVICE']._serialized_start=1185
+  _globals['_FILTERSERVICE']._serialized_end=1291
 # @@protoc_insertion_point(module_scope)
