@@ -117,7 +117,7 @@ def _mask(text: str, every: Sequence[Word], chosen: Sequence[int]) -> Mask:
             masked += f"{text[end : word.start]}{_OPENING}{sentinels}>"
             target += f"{' ' if target else ''}{_OPENING}{sentinels}>"
             sentinels += 1
-        target += " "
+        target += text[end : word.start] if joined else " "
         places.append((len(target), len(target) + len(word.text)))
         target += word.text
         end, before = word.end, place
@@ -126,7 +126,8 @@ def _mask(text: str, every: Sequence[Word], chosen: Sequence[int]) -> Mask:
 
 def _of_words(mask: Mask, score: Score) -> list[list[float]]:
     """Per masked word the log-probabilities of its tokens; those of sentinels count nowhere."""
-    if not len(score.token_ends) == len(score.token_logprobs) == score.tokens:
+    known = len(score.token_ends) == len(score.token_logprobs) == score.tokens
+    if not score.tokens or not known:
         return [[] for _ in mask.words]
     starts = (0, *score.token_ends[:-1])
     tokens = list(zip(starts, score.token_ends, score.token_logprobs, strict=True))
