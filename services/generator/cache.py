@@ -68,6 +68,6 @@ def spread(cache: DynamicCache, repeats: int, room: int) -> None:
 
 def empty(cache: DynamicCache) -> None:
     """Forget all tokens, and keep the shapes."""
-    for layer in cache.layers:
+    for layer in cast(list[DynamicLayer], cache.layers):
         layer.keys = cast(torch.Tensor, layer.keys)[:, :, :0]
         layer.values = cast(torch.Tensor, layer.values)[:, :, :0]

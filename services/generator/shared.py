@@ -40,9 +40,10 @@ class SharedPrompts:
             every = zip(states, lengths, strict=True)
             return [one[:, one.shape[1] - length :].contiguous() for one, length in every]
 
+        layers = cast(Any, cache.layers)
         return cls(
-            [cut(cast(torch.Tensor, layer.keys)) for layer in cache.layers],
-            [cut(cast(torch.Tensor, layer.values)) for layer in cache.layers],
+            [cut(layer.keys) for layer in layers],
+            [cut(layer.values) for layer in layers],
             [rows] * len(lengths),
         )
 
@@ -104,7 +105,7 @@ def _attend(
 
 def shares(model: PreTrainedModel) -> bool:
     """Whether `model` attends in this way."""
-    return model.config._attn_implementation == _NAME
+    return bool(model.config._attn_implementation == _NAME)
 
 
 def share(model: PreTrainedModel) -> None:

@@ -45,7 +45,7 @@ def test_what_is_written_names_every_key() -> None:
 @pytest.mark.parametrize(
     ("text", "field", "said"),
     [
-        ("colour: 1", "recipe.colour", "unknown key; known here: name, task, seed, generations"),
+        ("colour: 1", "recipe.colour", "unknown key; known here: name, seed, task, generations"),
         ("student: {rang: 1}", "recipe.student.rang", "known here: rank, learning_rate"),
         (
             "filter: {layers: [{name: a, threshold: {}}]}",

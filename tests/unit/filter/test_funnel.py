@@ -32,7 +32,8 @@ TEXTS = (
 
 def work() -> tuple[list[Document], list[Candidate]]:
     rng = Random(1)
-    documents, candidates = [], []
+    documents: list[Document] = []
+    candidates: list[Candidate] = []
     for place, text in enumerate(TEXTS):
         documents.append(Document(f"d{place}", text))
         neighbour = TEXTS[(place + 1) % len(TEXTS)]
