@@ -23,6 +23,7 @@ import html
 import json
 import re
 import subprocess
+import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -69,8 +70,9 @@ _PRE = re.compile(r"<pre\b[^>]*>.*?</pre\s*>", re.I | re.S)
 _TAG = re.compile(r"<[^>]*>")
 _SPACES = re.compile(r"[ \t\r\f\v\u00a0]+")
 _BLANKS = re.compile(r"\n\s*\n+")
-_NO_TEXT = re.compile(r"genindex|py-modindex|search\.html|/_sources/|copyright|changelog|allclasses|"
-                      r"index-all|index-files|/src/|hierarchy|package-tree", re.I)  # fmt: skip
+_NO_TEXT = re.compile(r"genindex|py-modindex|search\.html|/_sources/|copyright|changelog|"
+                      r"allclasses|index-all|index-files|/src/|hierarchy|package-tree",
+                      re.I)  # fmt: skip
 _LANGUAGE = re.compile(r"[./](?:de|es|fr|it|ja|ko|nl|pt|ru|zh|tr|da|pl|id|ar|el|vi|cs|uk|sv)"
                        r"(?:[-_.][\w-]+)?(?:\.gz|\.utf8|\.html|/)", re.I)  # fmt: skip
 
@@ -178,12 +180,15 @@ def fetch(package: str, folder: Path) -> Path:
     return next(iter(sorted(folder.glob(f"{package}_*.deb"))))
 
 
-def documents_of(package: str, deb: Path, folder: Path) -> list[Document]:
-    """The documents of a package, unpacked below `folder`, in order of their files."""
-    if not folder.exists():
-        part = folder.with_suffix(".part")
-        subprocess.run(["dpkg-deb", "-x", str(deb), str(part)], check=True)
-        part.rename(folder)
+def documents_of(package: str, deb: Path) -> list[Document]:
+    """The documents of a package, in order of their files."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["dpkg-deb", "-x", str(deb), folder], check=True)
+        return documents_in(package, Path(folder))
+
+
+def documents_in(package: str, folder: Path) -> list[Document]:
+    """The documents in the files below a folder, without what many of them share."""
     paths = [one for one in sorted(folder.rglob("*")) if one.is_file() and not one.is_symlink()]
     found = [(path, text) for path in paths if (text := _text_of(path, folder))]
     kept = without_shared_lines([text for _, text in found])
@@ -268,7 +273,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("out", type=Path)
     parser.add_argument(
-        "--limit", type=int, default=12, help="megabytes of text taken of one package"
+        "--limit", type=int, default=20, help="megabytes of text taken of one package"
     )
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
@@ -278,7 +283,7 @@ def main() -> None:
         deb = fetch(package, given.out / "debs")
         kept = given.out / "text" / f"{package}.jsonl"
         if not kept.exists():
-            documents = documents_of(package, deb, given.out / "unpacked" / package)
+            documents = documents_of(package, deb)
             kept.parent.mkdir(exist_ok=True)
             part = kept.with_suffix(".part")
             part.write_text("".join(map(Document.line, documents)))
