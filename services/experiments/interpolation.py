@@ -74,9 +74,10 @@ def mixed(positions: Positions, mixture: Mixture) -> Floats:
 
 
 def best_weight(model: Floats, ngram: Floats) -> float:
-    """The weight in [0, 1] under which the tokens are likeliest; 0 without any.
+    """The weight under which the n tokens are likeliest, from 0 to 1 - 1 / (n + 2); 0 without any.
 
-    The log-likelihood is concave in it, so its slope is halved to zero.
+    The log-likelihood is concave in it, so its slope is halved to zero. What was never wrong in
+    n tokens may be wrong in the next (Laplace), so no weight leaves the model without a say.
     """
     gain = ngram - model
 
@@ -87,7 +88,7 @@ def best_weight(model: Floats, ngram: Floats) -> float:
 
     if slope(0.0) <= 0:
         return 0.0
-    low, high = 0.0, 1.0
+    low, high = 0.0, 1 - 1 / (len(model) + 2)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         low, high = (middle, high) if slope(middle) > 0 else (low, middle)
@@ -182,7 +183,8 @@ class Logistic:
     def weights(self, positions: Positions) -> Floats:
         """As `Mixture.weights`."""
         scores = (features(positions) - self.centre) / self.scale @ self.coefficients
-        return np.where(positions.defined, sigmoid(scores), 0.0)
+        weights = sigmoid(np.minimum(scores, -_FLOOR))
+        return np.where(positions.defined, weights, 0.0)
 
 
 def sigmoid(scores: Floats) -> Floats:

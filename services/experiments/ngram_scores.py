@@ -27,7 +27,7 @@ def in_long_matches(found: Scores, shortest: int) -> NDArray[np.bool_]:
     """Tokens (n,) of a text that lie inside a stretch of the corpus of `shortest` tokens or more.
 
     The longest match that ends before token i is the suffix that its estimate used, so the
-    scores tell of every stretch.
+    scores tell of every stretch, but for one that ends the text and begins inside another.
     """
     size = len(found.tokens)
     ends = found.suffix_lengths[1:].astype(np.int64)

@@ -18,6 +18,7 @@ from typing import TypeVar
 from stillhouse.index import answers, calls, convert
 from stillhouse.index.calls import Call, Cnf
 from stillhouse.index.convert import Ids, Query
+from stillhouse.index.session import Session
 from stillhouse.index.types import (
     Attribution,
     CnfHits,
@@ -442,6 +443,12 @@ class IndexClient(Client):
         requests = calls.decode(appended, index, top, pieces)
         for message in self._stream(self._stub.DecodeSession, requests, timeout):
             yield answers.distribution_from_proto(message.result)
+
+    def session(self, index: str = "", *, top: int = 0) -> Session:
+        """A growing context that is asked step by step."""
+        return Session(
+            lambda requests: self._stream(self._stub.DecodeSession, requests, None), index, top
+        )
 
 
 class AsyncIndexClient(AsyncClient):
