@@ -10,12 +10,14 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+import time
 from pathlib import Path
 from statistics import median
 
 from bench.engine.report import machine
 from bench.rpc import load, servers
 from bench.rpc.load import DOCUMENT, Load, Rate
+from stillhouse.local.stack import is_serving
 
 WAYS = (
     ("InfgramProb, a call a position, 32 calls at once", Load("InfgramProb", 2, 16, 0), 1),
@@ -37,6 +39,8 @@ def main() -> None:
     given = parser.parse_args()
     found: dict[str, list[float]] = {}
     with servers.index(given.index) as server:
+        while not is_serving(server.target):
+            time.sleep(0.2)
         for number in range(given.rounds):
             for name, way, tokens in WAYS:
                 asked = Load(way.rpc, way.processes, way.calls, given.seconds)
