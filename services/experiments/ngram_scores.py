@@ -54,7 +54,7 @@ def orders(
 def _order(
     client: IndexClient, texts: Sequence[NDArray[np.uint32]], size: int, index: str
 ) -> Order:
-    rows, tokens, places = [], [], []
+    rows, places = [], []
     at = 0
     for text in texts:
         if len(text) > size:

@@ -80,7 +80,10 @@ def systems(validation: TextSet, test: TextSet, outcomes: int) -> dict[str, Floa
     known, asked = validation.positions, test.positions
     jelinek = JelinekMercer.fit(validation.orders, outcomes)
     discounted = Discounted.fit(validation.orders, outcomes)
-    names = {"Jelinek-Mercer": jelinek, "absolute discounting": discounted}
+    names: dict[str, JelinekMercer | Discounted] = {
+        "Jelinek-Mercer": jelinek,
+        "absolute discounting": discounted,
+    }
     found: dict[str, Floats] = {MODEL: asked.model}
     found["model + infinity-gram, one weight"] = mixed(asked, Constant.fit(known))
     found[PUBLISHED] = mixed(asked, Grouped.fit(known, by_sparsity))

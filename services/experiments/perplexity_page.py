@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.experiments.interpolation import Floats, Grouped, by_sparsity
 from services.experiments.perplexity import (
@@ -52,7 +53,7 @@ def markdown(
 
 
 def _gains(
-    found: Mapping[str, Floats], test: TextSet, chosen: Sequence[bool] | Floats, setting: Setting
+    found: Mapping[str, Floats], test: TextSet, chosen: NDArray[np.bool_], setting: Setting
 ) -> dict[str, Gain]:
     taken = {name: values[chosen] for name, values in found.items()}
     return gains(taken, test.documents[chosen], resamples=setting.resamples, seed=setting.seed)
@@ -86,15 +87,19 @@ def _alone(test: TextSet) -> list[str]:
 
 def _domains(test: TextSet, chosen: Mapping[str, Floats], setting: Setting) -> list[str]:
     names = [name for name in chosen if name != MODEL]
-    lines = ["", "## By domain", "", f"| domain | tokens | {MODEL} | {' | '.join(names)} |",
-             f"| --- | ---: | ---: |{' ---: |' * len(names)}"]  # fmt: skip
+    lines = ["", "## By domain", "",
+             f"| domain | documents | tokens | {MODEL} | {' | '.join(names)} |",
+             f"| --- | ---: | ---: | ---: |{' ---: |' * len(names)}"]  # fmt: skip
     for domain in sorted(set(test.domains)):
         tokens = test.of_domain(domain)
         if not tokens.any():
             continue
         found = _gains(chosen, test, tokens, setting)
-        cells = [f"{found[n].perplexity.value:.2f}, {_share(found[n].gain)}" for n in names]
-        lines.append(f"| {domain or '-'} | {int(tokens.sum()):,} "
+        documents = test.domains.count(domain)
+        # One document drawn again and again has no interval.
+        shown = _share if documents > 1 else lambda gain: f"{gain.value:.1%}"
+        cells = [f"{found[n].perplexity.value:.2f}, {shown(found[n].gain)}" for n in names]
+        lines.append(f"| {domain or '-'} | {documents} | {int(tokens.sum()):,} "
                      f"| {found[MODEL].perplexity.value:.2f} | {' | '.join(cells)} |")  # fmt: skip
     return lines
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, LogitsProcessorList, PreTrainedModel
+from transformers import AutoModelForCausalLM, AutoTokenizer, LogitsProcessorList
 
 from services.index.build import build_index
 from stillhouse.decoding import InfgramLogitsProcessor
@@ -38,9 +39,8 @@ def client(folder: Path) -> Iterator[IndexClient]:
 
 
 @pytest.fixture(scope="module")
-def model(folder: Path) -> PreTrainedModel:
-    found: PreTrainedModel = AutoModelForCausalLM.from_pretrained(folder / "model")
-    return found.eval()
+def model(folder: Path) -> Any:
+    return AutoModelForCausalLM.from_pretrained(folder / "model").eval()
 
 
 def ids(folder: Path, *texts: str) -> list[list[int]]:
@@ -70,9 +70,7 @@ def expected(
     return logits.softmax(-1)
 
 
-def test_a_weight_of_nothing_changes_nothing(
-    client: IndexClient, folder: Path, model: PreTrainedModel
-) -> None:
+def test_a_weight_of_nothing_changes_nothing(client: IndexClient, folder: Path, model: Any) -> None:
     inputs = torch.tensor(ids(folder, "the still runs"))
     with InfgramLogitsProcessor(client, sparse=0, non_sparse=0, end=0) as processor:
         for sampled in (False, True):
@@ -86,14 +84,14 @@ def test_a_weight_of_nothing_changes_nothing(
             assert plain.tolist() == mixed.tolist()
 
 
-def test_scores_are_the_mixture(client: IndexClient, folder: Path, model: PreTrainedModel) -> None:
+def test_scores_are_the_mixture(client: IndexClient, folder: Path, model: Any) -> None:
     texts = ids(folder, "the still runs hot and the", "only the hearts are kept", "the")
     steps = [[one[:size] for one in texts] for size in (1, 2, 3)]
     steps += [[texts[1][:2], texts[0][:4]], [texts[0], texts[0]]]  # fewer rows, other texts
     weights = (0.3, 0.8)
     with InfgramLogitsProcessor(client, non_sparse=0.3, sparse=0.8, end=0) as processor:
         for step in steps:
-            rows = torch.tensor([one[: min(map(len, step))] for one in step])
+            rows: Any = torch.tensor([one[: min(map(len, step))] for one in step])
             with torch.inference_mode():
                 logits = model(rows).logits[:, -1]
             found = processor(rows, logits).exp()
@@ -104,7 +102,7 @@ def test_scores_are_the_mixture(client: IndexClient, folder: Path, model: PreTra
 
 
 def test_all_weight_on_the_index_writes_its_documents(
-    client: IndexClient, folder: Path, model: PreTrainedModel
+    client: IndexClient, folder: Path, model: Any
 ) -> None:
     """Padded rows, greedy and by beams: what follows in the corpus, to the document's end."""
     (whole,) = ids(folder, TEXTS[1])

@@ -90,8 +90,8 @@ def test_a_mixture_is_a_distribution(seed: int, outcomes: int) -> None:
     model, ngram = random.dirichlet(np.ones(outcomes)), random.dirichlet(np.ones(outcomes))
     one = drawn(seed, 1)
     context = Positions(
-        model, ngram, *(np.repeat(column, outcomes) for column in
-                        (one.lengths, one.counts, one.sparse, one.entropy)),
+        model, ngram, np.repeat(one.lengths, outcomes), np.repeat(one.counts, outcomes),
+        np.repeat(one.sparse, outcomes), np.repeat(one.entropy, outcomes),
     )  # fmt: skip
     for mixture in fitted(drawn(seed + 1)).values():
         assert mixed(context, mixture).sum() == pytest.approx(1)
@@ -116,7 +116,7 @@ def test_the_best_weight_at_the_ends() -> None:
 def test_the_gradient_is_that_of_the_objective(seed: int) -> None:
     one = drawn(seed, 50)
     rows = features(one)
-    at = np.random.default_rng(seed).normal(0, 0.3, rows.shape[1])
+    at: Floats = np.random.default_rng(seed).normal(0, 0.3, size=(rows.shape[1],))
     _, slope = objective(at, rows, one.model, one.ngram)
     for place in range(len(at)):
         step = np.zeros(len(at))
@@ -130,7 +130,7 @@ def test_the_gate_finds_what_was_planted() -> None:
     random = np.random.default_rng(1)
     size = 20_000
     lengths = random.integers(1, 9, size)
-    shares = sigmoid(lengths - 4.0)
+    shares = sigmoid(np.asarray(lengths - 4.0, np.float64))
     from_ngram = random.random(size) < shares
     model, ngram = np.where(from_ngram, 0.1, 0.6), np.where(from_ngram, 0.7, 0.05)
     # As outcomes of two distributions: each token is one of two kinds.

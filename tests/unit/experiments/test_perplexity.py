@@ -73,7 +73,7 @@ def ids_of(loaded: LoadedModel, text: str) -> np.ndarray:
 def test_windows_score_every_place_once() -> None:
     for length in (1, 7, 8, 9, 50):
         for size, overlap in ((8, 0), (8, 3), (8, 7), (100, 20)):
-            scored = []
+            scored: list[int] = []
             for begin, end, first in Windows(size, overlap).cut(length):
                 assert end - begin <= size
                 assert first == 0 or first - begin == overlap
@@ -163,7 +163,8 @@ def test_scores_are_those_of_the_longest_suffix(loaded: LoadedModel, client: Ind
 
 def test_an_empty_text_lies_in_no_match() -> None:
     none = np.empty(0)
-    empty = Scores(none, none, none, none, none.astype(bool), none.astype(np.uint32))
+    counts, lengths = none.astype(np.uint64), none.astype(np.uint32)
+    empty = Scores(none, counts, counts, lengths, none.astype(bool), lengths)
     assert len(ngram_scores.in_long_matches(empty, 1)) == 0
 
 

@@ -99,7 +99,7 @@ def test_discounts_beat_a_grid(seed: int) -> None:
 
 def test_a_context_that_never_occurs_leaves_it_to_the_order_below() -> None:
     corpus = [[0, 1, 0, 1, 2]]
-    asked = [((0, 1), 0), ((4, 4), 0)]
+    asked: list[tuple[tuple[int, ...], int]] = [((0, 1), 0), ((4, 4), 0)]
     low, _, high = orders(corpus, asked)
     for model in (
         JelinekMercer.fit([low, low, high], OUTCOMES),
