@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from stillhouse.index.client import IndexClient
 from stillhouse.local.serve import serving_index
@@ -89,7 +90,8 @@ def write(client: IndexClient, model: Path, text: str, weight: float) -> str:
     inputs = tokenizer(text, return_tensors="pt", add_special_tokens=False)
     end = int(tokenizer.eos_token_id)
     with InfgramLogitsProcessor(client, sparse=weight, non_sparse=weight / 2, end=end) as mixing:
-        written = AutoModelForCausalLM.from_pretrained(model).generate(
+        writer: Any = AutoModelForCausalLM.from_pretrained(model)
+        written = writer.generate(
             input_ids=inputs["input_ids"],
             attention_mask=inputs["attention_mask"],
             max_new_tokens=24,
