@@ -18,7 +18,7 @@ from typing import TypeVar
 from stillhouse.index import answers, calls, convert
 from stillhouse.index.calls import Call, Cnf
 from stillhouse.index.convert import Ids, Query
-from stillhouse.index.session import Session
+from stillhouse.index.session import AsyncSession, Session
 from stillhouse.index.types import (
     Attribution,
     CnfHits,
@@ -868,3 +868,9 @@ class AsyncIndexClient(AsyncClient):
 
         async for message in self._stream(self._stub.DecodeSession, requests(), timeout):
             yield answers.distribution_from_proto(message.result)
+
+    def session(self, index: str = "", *, top: int = 0) -> AsyncSession:
+        """As `IndexClient.session`."""
+        return AsyncSession(
+            lambda requests: self._stream(self._stub.DecodeSession, requests, None), index, top
+        )
