@@ -8,7 +8,7 @@ NATIVE_SOURCES := $(shell find native/include native/src native/python -name '*.
 PROTOS := find protos -name '*.proto'
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-tgi bench-generate bench-engine bench-rpc bench-filter lint proto proto-check
+.PHONY: help install demo test test-tgi bench-generate bench-engine bench-rpc bench-perplexity bench-filter lint proto proto-check
 .PHONY: native-test native-asan native-tsan native-fuzz
 
 help:            ## Show the targets
@@ -73,6 +73,9 @@ bench-rpc: install  ## Measure the index service beside an empty handler and its
 	.bench/venv/bin/python -m pip install --quiet numpy==2.4.6 infini-gram==2.6.0 transformers \
 		flask==3.1.3
 	$(BIN)/python -m bench.rpc --peer .bench/venv/bin/python $(BENCH_ARGS)
+
+bench-perplexity: install  ## Documents scored over gRPC: BENCH_ARGS="TOKENS.npy INDEX"
+	$(BIN)/python -m bench.rpc.scoring $(BENCH_ARGS)
 
 bench-filter: install  ## Measure the filter's layers on a run: BENCH_ARGS="--run RUN --index INDEX"
 	$(BIN)/python -m bench.filter $(BENCH_ARGS)

@@ -22,6 +22,7 @@ from stillhouse.index.v1 import index_pb2_grpc
 NGRAM = 5
 BATCH = 256
 DOCUMENT = 1000
+POSITIONS = 64  # of a document, in a batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +109,36 @@ async def _score_text(stub: Any, random: Any, tokens: Any, end: float) -> list[f
     return latencies
 
 
+def _contexts(random: Any, tokens: Any, count: int) -> list[list[int]]:
+    """Tokens at random positions of documents, each behind all that stands before it."""
+    starts = random.integers(0, len(tokens) - DOCUMENT, count)
+    sizes = random.integers(1, DOCUMENT + 1, count)
+    return [tokens[s : s + n].tolist() for s, n in zip(starts, sizes, strict=True)]
+
+
+async def _infgram_prob(stub: Any, random: Any, tokens: Any, end: float) -> list[float]:
+    requests = [
+        pb.InfgramProbRequest(query=pb.Query(tokens=pb.TokenIds(ids=one)))
+        for one in _contexts(random, tokens, 200)
+    ]
+    return await _timed(lambda n: stub.InfgramProb(requests[n % len(requests)], timeout=10), end)
+
+
+async def _infgram_prob_batch(stub: Any, random: Any, tokens: Any, end: float) -> list[float]:
+    contexts = _contexts(random, tokens, POSITIONS)
+    ids = [token for one in contexts for token in one]
+    request = pb.InfgramProbBatchRequest(
+        sequences=pb.Sequences(ids=ids, lengths=map(len, contexts))
+    )
+    return await _timed(lambda _n: stub.InfgramProbBatch(request, timeout=10), end)
+
+
 _KINDS: dict[str, Callable[[Any, Any, Any, float], Awaitable[list[float]]]] = {
     "Count": _count,
     "CountBatch": _count_batch,
     "ScoreText": _score_text,
+    "InfgramProb": _infgram_prob,
+    "InfgramProbBatch": _infgram_prob_batch,
 }
 
 

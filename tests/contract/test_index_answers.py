@@ -304,3 +304,24 @@ async def test_servers_tell_the_time_of_their_work(folder: Path) -> None:
         with IndexClient(one.target) as client, work_time() as spent:
             client.count("the still")
         assert spent.milliseconds > 0
+
+
+async def test_a_session_of_either_client_follows_a_growing_context(
+    client: IndexClient, folder: Path
+) -> None:
+    steps = [("the still", False), ("runs", False), ("only the", True)]
+    contexts = ["the still", "the still runs", "only the"]
+    expected = [client.infgram_ntd(one, "words") for one in contexts]
+    with client.session("words") as session:
+        found = [session.extend(text, reset=reset) for text, reset in steps]
+    with started("services.index", INDEXES=f"words={folder}/words") as one:
+        one.wait_for("index ready")
+        async with AsyncIndexClient(one.target) as asking:
+            other = asking.session("words")
+            also = [await other.extend(text, reset=reset) for text, reset in steps]
+            other.close()
+    for right, *both in zip(expected, found, also, strict=True):
+        for answer in both:
+            assert answer.tokens.tolist() == right.tokens.tolist()
+            assert answer.counts.tolist() == right.counts.tolist()
+            assert answer.suffix_length == right.suffix_length

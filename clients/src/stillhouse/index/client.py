@@ -18,6 +18,7 @@ from typing import TypeVar
 from stillhouse.index import answers, calls, convert
 from stillhouse.index.calls import Call, Cnf
 from stillhouse.index.convert import Ids, Query
+from stillhouse.index.session import AsyncSession, Session
 from stillhouse.index.types import (
     Attribution,
     CnfHits,
@@ -443,6 +444,12 @@ class IndexClient(Client):
         for message in self._stream(self._stub.DecodeSession, requests, timeout):
             yield answers.distribution_from_proto(message.result)
 
+    def session(self, index: str = "", *, top: int = 0) -> Session:
+        """A growing context that is asked step by step."""
+        return Session(
+            lambda requests: self._stream(self._stub.DecodeSession, requests, None), index, top
+        )
+
 
 class AsyncIndexClient(AsyncClient):
     """`IndexClient` for asyncio."""
@@ -861,3 +868,9 @@ class AsyncIndexClient(AsyncClient):
 
         async for message in self._stream(self._stub.DecodeSession, requests(), timeout):
             yield answers.distribution_from_proto(message.result)
+
+    def session(self, index: str = "", *, top: int = 0) -> AsyncSession:
+        """As `IndexClient.session`."""
+        return AsyncSession(
+            lambda requests: self._stream(self._stub.DecodeSession, requests, None), index, top
+        )

