@@ -259,7 +259,7 @@ class Recipe(_Section):
     def _defaults_of_the_task(cls, values: Any) -> Any:
         if not isinstance(values, dict) or values.get("task") != "paraphrase":
             return values
-        own = {
+        own: dict[str, dict[str, Any]] = {
             "prompt": {"template": PARAPHRASE_PROMPT},
             "filter": {"layers": [layer.model_dump() for layer in _paraphrase_layers()]},
         }
