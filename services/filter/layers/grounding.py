@@ -38,19 +38,23 @@ class GroundingThresholds:
         2, "Rejected if between two of them the document has more other key words."
     )
     words: float = threshold(5, "Rejected with fewer key words.")
+    sentences: float = threshold(
+        1, "Rejected with more sentences: each may stand in the document and the second speak of"
+        " something else there.",
+    )  # fmt: skip
 
 
 class Grounding(PairLayer[GroundingThresholds]):
     """Rejects what no single sentence of the document says in that order."""
 
     name = "grounding"
-    scores = ("order", "skipped", "words")
+    scores = ("order", "skipped", "words", "sentences")
     Thresholds = GroundingThresholds
 
     def measure(self, pair: Pair, answers: Answers) -> Scores:  # noqa: ARG002
         """`order`, the smallest share over the summary's sentences; `skipped`, the most key
         words in a row that one of them leaves out (as many as its longest sentence has, where
-        the order differs); `words`, its key words.
+        the order differs); `words`, its key words; `sentences` that have some.
         """
         said, known = _sentences(pair.summary), _sentences(pair.source)
         found = [support(one, known) for one in said]
@@ -58,12 +62,15 @@ class Grounding(PairLayer[GroundingThresholds]):
             "order": min((share for share, _ in found), default=1.0),
             "skipped": max((gap for _, gap in found), default=0),
             "words": sum(map(len, said)),
+            "sentences": len(said),
         }
 
     def rule(self, scores: Scores) -> str | None:
-        """says_little, rearranged, patched."""
+        """says_little, joined, rearranged, patched."""
         if scores["words"] < self.thresholds.words:
             return "says_little"
+        if scores["sentences"] > self.thresholds.sentences:
+            return "joined"
         if scores["order"] < self.thresholds.order:
             return "rearranged"
         return "patched" if scores["skipped"] > self.thresholds.skipped else None

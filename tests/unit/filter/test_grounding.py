@@ -56,8 +56,9 @@ def test_a_sentence_made_shorter_passes_and_one_made_new_does_not(
 
 def test_each_sentence_of_a_summary_needs_its_own() -> None:
     good = "Readers of the same process never wait for writers."
-    assert reason(f"{good} The cache is cleared by the owner.") is None
-    assert reason(f"{good} The owner is cleared by the cache.") == "rearranged"
+    assert reason(f"{good} The cache is cleared by the owner.", sentences=2) is None
+    assert reason(f"{good} The owner is cleared by the cache.", sentences=2) == "rearranged"
+    assert reason(f"{good} The cache is cleared by the owner.") == "joined"
 
 
 def test_thresholds_are_limits() -> None:
