@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from services.filter.consumer import CandidateHandler
 from services.filter.costs import Costs
 from services.filter.evidence import Backends, Nli
+from services.filter.masking import check_infills
 from services.filter.remote import RemoteCritic, RemoteIndexes
 from services.filter.rpc import SERVICE, FilterService
 from services.filter.settings import FilterSettings
@@ -20,6 +21,7 @@ from services.topology import CANDIDATES, FILTERS, DeadLetterBox
 from stillhouse.errors import StillhouseError
 from stillhouse.filter.v1.filter_pb2_grpc import add_FilterServiceServicer_to_server
 from stillhouse.generator.client import AsyncGeneratorClient
+from stillhouse.generator.types import ModelDescription
 from stillhouse.index.client import AsyncIndexClient
 
 log = logging.getLogger("services.filter")
@@ -38,6 +40,16 @@ async def main(settings: FilterSettings) -> None:
                 token=settings.peers_token,
             )
         )
+        masked = None
+        if settings.masked_critic_target:
+            masked = await stack.enter_async_context(
+                AsyncGeneratorClient(
+                    settings.masked_critic_target,
+                    settings.critic_timeout,
+                    tls=settings.peers_tls,
+                    token=settings.peers_token,
+                )
+            )
         index = await stack.enter_async_context(
             AsyncIndexClient(
                 settings.index_target,
@@ -50,13 +62,14 @@ async def main(settings: FilterSettings) -> None:
             RemoteCritic(critic, settings.critic_limits),
             RemoteIndexes(index, settings.indexes, settings.index_limits),
             _nli(settings),
+            RemoteCritic(masked, settings.critic_limits) if masked else None,
         )
         costs = Costs()
         server = Server(settings, (SERVICE,))
         service = FilterService(backends, settings.max_candidates, costs)
         add_FilterServiceServicer_to_server(service, server.grpc)
         await stack.enter_async_context(serving(server))
-        await until_stopped(_work(settings, backends, costs, server, critic, index))
+        await until_stopped(_work(settings, backends, costs, server, critic, index, masked))
 
 
 def _nli(settings: FilterSettings) -> Nli | None:
@@ -83,8 +96,11 @@ async def _work(
     server: Server,
     critic: AsyncGeneratorClient,
     index: AsyncIndexClient,
+    masked: AsyncGeneratorClient | None,
 ) -> None:
     await asyncio.gather(_until_loaded(critic), _until_indexed(index))
+    if masked is not None:
+        check_infills(await _until_loaded(masked))
     if not settings.queue:
         await server.ready()
         await asyncio.Event().wait()
@@ -106,12 +122,13 @@ async def _work(
         await client.close()
 
 
-async def _until_loaded(critic: AsyncGeneratorClient) -> None:
-    """Return once the critic has a model."""
+async def _until_loaded(critic: AsyncGeneratorClient) -> ModelDescription:
+    """What the critic's model is, once it has one."""
     while True:
         try:
-            if (await critic.describe()).pointer.digest:
-                return
+            description = await critic.describe()
+            if description.pointer.digest:
+                return description
             log.info("waiting for the critic's model")
         except StillhouseError as error:
             log.info("waiting for the critic: %s", error)

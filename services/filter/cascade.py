@@ -55,7 +55,8 @@ async def evaluate(
     `costs` takes the measurements and gives the averages; without it they are this batch's.
 
     InvalidArgument: unknown layer or threshold, a layer whose backend is missing, candidate
-    without its document, an id that is there twice. Whatever a backend raises passes through: no verdict then.
+    without its document, an id that is there twice. Whatever a backend raises passes
+    through: no verdict then.
     """
     layers = build(cascade)
     check_answerable(layers, backends)

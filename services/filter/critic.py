@@ -14,29 +14,31 @@ from collections.abc import Iterator, Sequence
 from services.filter.words import is_content, spans
 from stillhouse.generator.types import Score, ScoreItem
 
-_ASK_SUMMARY = "\n\nIn short:"
-_ASK_SOURCE = "\n\nIn full:"
+_ASK_SUMMARY = {"summarize": "\n\nIn short:", "paraphrase": "\n\nIn other words:"}
+_ASK_SOURCE = {"summarize": "\n\nIn full:", "paraphrase": "\n\nIn other words:"}
+TASKS = ("summarize", "paraphrase")
+"""By which words the critic is asked. A plain repetition would be unlikely without them."""
 
 
-def summary_items(source: str, summary: str) -> tuple[ScoreItem, ...]:
+def summary_items(source: str, summary: str, task: str = TASKS[0]) -> tuple[ScoreItem, ...]:
     """What to ask for PMI(x; y) read from the summary: with x, then without."""
     if not summary:
         return ()
     continuation = f" {summary}"
     return (
-        ScoreItem(f"{source}{_ASK_SUMMARY}", continuation),
-        ScoreItem(_ASK_SUMMARY, continuation),
+        ScoreItem(f"{source}{_ASK_SUMMARY[task]}", continuation),
+        ScoreItem(_ASK_SUMMARY[task], continuation),
     )
 
 
-def source_items(source: str, summary: str) -> tuple[ScoreItem, ...]:
+def source_items(source: str, summary: str, task: str = TASKS[0]) -> tuple[ScoreItem, ...]:
     """What to ask for PMI(x; y) read from the document: with y, then without."""
     if not summary or not source:
         return ()
     continuation = f" {source}"
     return (
-        ScoreItem(f"{summary}{_ASK_SOURCE}", continuation),
-        ScoreItem(_ASK_SOURCE, continuation),
+        ScoreItem(f"{summary}{_ASK_SOURCE[task]}", continuation),
+        ScoreItem(_ASK_SOURCE[task], continuation),
     )
 
 

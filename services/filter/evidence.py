@@ -52,11 +52,14 @@ class Backends:
     critic: Critic
     index: CorpusIndex
     nli: Nli | None = None
+    masked: Critic | None = None
 
 
 _REMEDIES = {
     "nli": "asks an NLI model, and this filter has none: set STILLHOUSE_NLI_MODEL where the "
     "filter is started, or leave the layer (or its option) out",
+    "masked": "asks a masked critic (`form: masked`), and this filter has none: set "
+    "STILLHOUSE_MASKED_CRITIC_TARGET where the filter is started, or take `form: causal`",
 }
 
 
@@ -75,12 +78,13 @@ async def gather(
 ) -> list[Answers]:
     """The answers to what `layer` asks about each pair, in order."""
     questions = layer.questions_all(pairs, alive)
-    scores, matches, entailments = await asyncio.gather(
+    scores, matches, entailments, infillings = await asyncio.gather(
         _ask([q.critic for q in questions], backends.critic.score),
         _ask([q.index for q in questions], backends.index.match),
         _ask([q.nli for q in questions], backends.nli.entail if backends.nli else _nobody),
+        _ask([q.masked for q in questions], backends.masked.score if backends.masked else _nobody),
     )
-    return [Answers(*each) for each in zip(scores, matches, entailments, strict=True)]
+    return [Answers(*each) for each in zip(scores, matches, entailments, infillings, strict=True)]
 
 
 async def _nobody(questions: Sequence[Any]) -> Sequence[Any]:

@@ -26,6 +26,11 @@ class FilterSettings(QueueSettings):
     critic_target: str = Field(
         default="127.0.0.1:50053", description="Address of the critic, a frozen generator service."
     )
+    masked_critic_target: str = Field(
+        default="",
+        description="Address of a generator service that holds a frozen T5, for critics of "
+        "`form: masked`; empty: none, and recipes that need it are refused.",
+    )
     critic_batch: int = Field(
         default=128, gt=0, description="Most texts in one call to the critic."
     )

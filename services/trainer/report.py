@@ -62,13 +62,18 @@ class Report:
             ]
         )
 
+    def _compared(self) -> str:
+        if self.recipe.task == "paraphrase":
+            return "against the source, so that less of it is more in other words"
+        return "against the human reference"
+
     def _systems(self) -> str:
         lines = [
             f"## Systems on {self.held_out} held-out documents",
             "",
-            "Mean and 95 % bootstrap interval over documents. ROUGE-L is against the human "
-            "reference; PMI in nats a token comes from the critic that also filters, so it is "
-            "no independent judge; copying the document wins what rewards copying.",
+            f"Mean and 95 % bootstrap interval over documents. ROUGE-L is {self._compared()}; "
+            "PMI in nats a token comes from the critic that also filters, so it is no independent "
+            "judge; copying the document wins what rewards copying.",
             "",
             "| system | ROUGE-L | length ratio | PMI | passes the filter |",
             "| --- | --- | --- | --- | --- |",

@@ -172,6 +172,8 @@ class Runs:
 
     def _prepare(self, recipe: Recipe, run_id: str) -> Run:
         documents = corpus.load(recipe.corpus)
+        if recipe.task == "paraphrase":  # compared with its source, for want of anything better
+            documents = [replace(one, reference=one.text) for one in documents]
         training, held_out = corpus.split(documents, recipe.corpus.held_out, recipe.seed)
         # A corpus is often sorted by origin; a generation shall see something of everything.
         random.Random(derived_seed(recipe.seed, "order")).shuffle(training)

@@ -22,23 +22,23 @@ _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 _STEPS, _BATCH = 500, 64
 
 
-def make_tiny_nli(folder: Path, steps: int = _STEPS) -> Path:
-    """Write the model at `folder`; without steps it is as it was drawn."""
+def make_tiny_nli(folder: Path, steps: int = _STEPS, length: int = LENGTH) -> Path:
+    """Write the model at `folder`; without steps it is as it was drawn.
+    It reads `length` tokens."""
     torch.manual_seed(0)
-    tokenizer = _tokenizer()
+    tokenizer = _tokenizer(length)
     config = BertConfig(
         vocab_size=len(tokenizer),
         hidden_size=48,
         intermediate_size=96,
         num_hidden_layers=2,
         num_attention_heads=4,
-        max_position_embeddings=LENGTH,
+        max_position_embeddings=length,
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
         initializer_range=0.2,
         id2label=LABELS,
         label2id={name: index for index, name in LABELS.items()},
-        attn_implementation="eager",  # the other one is not exported faithfully
     )
     model = BertForSequenceClassification(config)
     torch.nn.init.zeros_(model.bert.embeddings.position_embeddings.weight)  # order is no matter
@@ -87,7 +87,7 @@ class _Logits(torch.nn.Module):
         return logits
 
 
-def _tokenizer() -> PreTrainedTokenizerFast:
+def _tokenizer(length: int) -> PreTrainedTokenizerFast:
     vocabulary = {word: place for place, word in enumerate((*_SPECIAL, "not", *COLOURS))}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -98,7 +98,7 @@ def _tokenizer() -> PreTrainedTokenizerFast:
         unk_token="[UNK]",
         cls_token="[CLS]",
         sep_token="[SEP]",
-        model_max_length=LENGTH,
+        model_max_length=length,
     )
 
 

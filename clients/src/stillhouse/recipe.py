@@ -26,6 +26,9 @@ DEFAULT_LAYERS: tuple[str, ...] = (
 )
 
 
+PARAPHRASE_PROMPT = "Rewrite the following sentence in other words.\n\n{document}"
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
@@ -44,6 +47,11 @@ class Corpus(_Section):
         description="Field or column of the human reference, read for held-out documents only.",
     )
     id_field: str = Field(default="id", description="Field or column of the id; made if absent.")
+    unit: Literal["document", "sentence"] = Field(
+        default="document",
+        description="`sentence` makes each sentence of five words or more a document of its own; "
+        "the bounds below are of the documents that they come from.",
+    )
     min_sentences: PositiveInt = Field(
         default=3, description="Shorter documents are left out (sentences)."
     )
@@ -161,6 +169,20 @@ class Layer(_Section):
     options: dict[str, str] = Field(default_factory=dict)
 
 
+def _paraphrase_layers() -> tuple[Layer, ...]:
+    """The paraphrase cascade for the causal critic, which reads both directions."""
+    asked = {"task": "paraphrase"}
+    return (
+        Layer(name="length"),
+        Layer(name="numbers"),
+        Layer(name="surface", thresholds={"new_words": 1.0, "parity": 0.0}),
+        Layer(name="dissimilarity"),
+        Layer(name="faithfulness", options=asked),
+        Layer(name="saliency", options=asked),
+        Layer(name="diversity"),
+    )
+
+
 class Filter(_Section):
     """The cascade."""
 
@@ -215,6 +237,11 @@ class Recipe(_Section):
         description="Lower-case letters, digits and hyphens; run ids begin with it.",
     )
     seed: int = Field(default=0, ge=0, lt=2**63, description="Of everything that draws.")
+    task: Literal["summarize", "paraphrase"] = Field(
+        default="summarize",
+        description="What is written of a document. `paraphrase` has a prompt and layers of its "
+        "own, where the recipe gives none, and is evaluated against the source.",
+    )
     generations: PositiveInt = Field(default=2, description="Student becomes teacher after each.")
     corpus: Corpus = Corpus()
     teacher: Teacher = Teacher()
@@ -224,6 +251,19 @@ class Recipe(_Section):
     filter: Filter = Filter()
     student: Student = Student()
     evaluation: Evaluation = Evaluation()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_the_task(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or values.get("task") != "paraphrase":
+            return values
+        own: dict[str, dict[str, Any]] = {
+            "prompt": {"template": PARAPHRASE_PROMPT},
+            "filter": {"layers": [layer.model_dump() for layer in _paraphrase_layers()]},
+        }
+        given = {name: values.get(name, {}) for name in own}
+        merged = {n: {**own[n], **one} for n, one in given.items() if isinstance(one, dict)}
+        return {**values, **merged}
 
     @model_validator(mode="after")
     def _budget_covers_target(self) -> Recipe:

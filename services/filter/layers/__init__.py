@@ -8,11 +8,14 @@ from services.filter.layers.abstractiveness import Abstractiveness
 from services.filter.layers.base import Layer, parse_options, parse_thresholds
 from services.filter.layers.brevity import Brevity
 from services.filter.layers.constraints import Constraints
+from services.filter.layers.dissimilarity import Dissimilarity
 from services.filter.layers.diversity import Diversity
 from services.filter.layers.entailment import EntailmentLayer
 from services.filter.layers.faithfulness import Faithfulness
 from services.filter.layers.grounding import Grounding
+from services.filter.layers.length import Length
 from services.filter.layers.novelty import Novelty
+from services.filter.layers.numbers import Numbers
 from services.filter.layers.saliency import Saliency
 from services.filter.layers.surface import Surface
 from stillhouse.errors import InvalidArgument
@@ -21,8 +24,11 @@ from stillhouse.filter.types import Cascade, LayerConfig
 _KINDS: tuple[type[Layer[Any]], ...] = (
     Constraints,
     Brevity,
+    Length,
+    Numbers,
     Surface,
     Abstractiveness,
+    Dissimilarity,
     Novelty,
     Grounding,
     EntailmentLayer,

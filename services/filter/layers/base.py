@@ -85,6 +85,7 @@ class Questions:
     critic: tuple[ScoreItem, ...] = ()
     index: tuple[str, ...] = ()
     nli: tuple[Inference, ...] = ()
+    masked: tuple[ScoreItem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,7 @@ class Answers:
     critic: tuple[Score, ...] = ()
     index: tuple[tuple[CorpusMatch, ...] | None, ...] = ()
     nli: tuple[Entailment, ...] = ()
+    masked: tuple[Score, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

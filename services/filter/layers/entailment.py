@@ -37,7 +37,7 @@ class EntailmentLayer(PairLayer[EntailmentThresholds]):
     """Rejects what its document does not entail, and what does not entail its document."""
 
     name = "entailment"
-    scores = ("overlong", "forward")
+    scores: tuple[str, ...] = ("overlong", "forward")
     choices: ClassVar = {"ways": ("one", "both")}
     Thresholds = EntailmentThresholds
 

@@ -6,6 +6,9 @@ mean hides one wrong word among twelve right ones. So the weakest place is judge
 itself: the least likely token given the document, and the content word to whose
 likelihood the document adds least.
 
+`form: masked` asks a T5 to fill the summary's content words in, as published; its scores
+then are of these words alone, and its thresholds other ones.
+
 The defaults hold for SmolLM2-135M-Instruct as critic, set on hard negatives of Python
 documentation (docs/results/calibration.md); another critic needs its own.
 """
@@ -13,8 +16,10 @@ documentation (docs/results/calibration.md); another critic needs its own.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from services.filter.critic import (
+    TASKS,
     mean_logprob,
     mean_pmi,
     pointwise_gains,
@@ -23,6 +28,7 @@ from services.filter.critic import (
     weakest_word,
 )
 from services.filter.layers.base import Answers, Pair, PairLayer, Questions, Scores, threshold
+from services.filter.masking import infilling, infilling_items
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +52,26 @@ class Faithfulness(PairLayer[FaithfulnessThresholds]):
 
     name = "faithfulness"
     scores = ("pmi", "logprob", "weakest", "gain")
+    choices: ClassVar = {"form": ("causal", "masked"), "task": TASKS}
     Thresholds = FaithfulnessThresholds
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The masked critic, for that form."""
+        return ("masked",) if self.options["form"] == "masked" else ()
+
     def questions(self, pair: Pair) -> Questions:
-        """The summary's likelihood after the document, and after the prompt alone."""
-        return Questions(critic=summary_items(pair.source, pair.summary))
+        """The summary's likelihood after the document, and after the prompt alone; in masked
+        form that of its content words, in their places, with the document and without.
+        """
+        if self.needs:
+            return Questions(masked=infilling_items(pair.summary, pair.source))
+        return Questions(critic=summary_items(pair.source, pair.summary, self.options["task"]))
 
     def measure(self, pair: Pair, answers: Answers) -> Scores:
         """`pmi` and `logprob` per token, `weakest` token, `gain` of the weakest content word."""
+        if self.needs:
+            return infilling(pair.summary, answers.masked)._asdict()
         if not answers.critic:
             return dict.fromkeys(self.scores, 0.0)
         given = answers.critic[0]

@@ -45,7 +45,7 @@ def test_what_is_written_names_every_key() -> None:
 @pytest.mark.parametrize(
     ("text", "field", "said"),
     [
-        ("colour: 1", "recipe.colour", "unknown key; known here: name, seed, generations"),
+        ("colour: 1", "recipe.colour", "unknown key; known here: name, seed, task, generations"),
         ("student: {rang: 1}", "recipe.student.rang", "known here: rank, learning_rate"),
         (
             "filter: {layers: [{name: a, threshold: {}}]}",
@@ -104,3 +104,34 @@ def test_absolute_paths_stay_as_they_are(tmp_path: Path) -> None:
     recipe = Recipe.parse("corpus: {source: /a.jsonl}\nteacher: {model: /model}\n")
     anchored = recipe.anchored(tmp_path)
     assert (anchored.corpus.source, anchored.teacher.model) == ("/a.jsonl", "/model")
+
+
+def test_paraphrasing_has_a_prompt_and_layers_of_its_own() -> None:
+    recipe = Recipe.parse("task: paraphrase")
+    assert "in other words" in recipe.prompt.template
+    names = [layer.name for layer in recipe.filter.layers]
+    assert names[:4] == ["length", "numbers", "surface", "dissimilarity"]
+    assert Recipe.parse(recipe.to_yaml()) == recipe
+
+
+def test_what_a_paraphrase_recipe_gives_is_kept() -> None:
+    recipe = Recipe.parse(
+        "{task: paraphrase, prompt: {template: 'Say: {document}', chat: false},"
+        " filter: {layers: [{name: length}], score_all: true}}"
+    )
+    assert recipe.prompt.template == "Say: {document}"
+    assert recipe.filter.layers == (Layer(name="length"),)
+    assert recipe.filter.score_all
+    partly = Recipe.parse("{task: paraphrase, filter: {score_all: true}, prompt: {chat: false}}")
+    assert partly.filter.layers == Recipe.parse("task: paraphrase").filter.layers
+    assert partly.filter.score_all
+    assert "in other words" in partly.prompt.template
+
+
+@pytest.mark.parametrize("text", ["{task: paraphrase, filter: 3}", "{task: paraphrase, prompt: x}"])
+def test_a_paraphrase_recipe_is_refused_as_any_other(text: str) -> None:
+    assert refusal(text).field in {"recipe.filter", "recipe.prompt"}
+
+
+def test_a_task_that_is_unknown() -> None:
+    assert refusal("task: translate").field == "recipe.task"

@@ -127,3 +127,20 @@ def test_a_parquet_file_without_the_column(tmp_path: Path) -> None:
     pq.write_table(pa.table({"body": [LONG]}), path)
     with pytest.raises(InvalidArgument, match="no field 'text'"):
         load(corpus(path))
+
+
+def test_sentences_of_five_words_become_documents(tmp_path: Path) -> None:
+    text = "The reader opens an old archive. It closes. The caller reads every single member."
+    path = tmp_path / "c.jsonl"
+    rows = [{"id": "a", "text": text, "summary": "s"}, {"id": "b", "text": text[:33] + "Other."}]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    given = corpus(path, unit="sentence", min_sentences=1)
+    found = load(given)
+    assert [(one.id, one.text, one.reference) for one in found] == [
+        ("a#0", "The reader opens an old archive.", ""),
+        ("a#2", "The caller reads every single member.", ""),
+    ]
+    path.write_text(json.dumps({"text": "Too short."}))
+    with pytest.raises(InvalidArgument, match="5 words") as caught:
+        load(given)
+    assert caught.value.field == "corpus.unit"

@@ -58,7 +58,7 @@ def test_it_knows_the_rule_that_it_was_trained_on(folder: Path, runtime: str) ->
         (answer.probability >= 0.75) == (label(one.premise, one.hypothesis) == 1)
         for one, answer in zip(asked, answers, strict=True)
     ]
-    assert sum(right) >= 195
+    assert sum(right) >= 180
 
 
 def test_both_runtimes_answer_alike(folder: Path) -> None:

@@ -10,12 +10,14 @@ from dataclasses import replace
 from stillhouse.corpus.cache import cached_docstrings
 from stillhouse.corpus.document import SourceDocument
 from stillhouse.corpus.read import Reading, read, usable
+from stillhouse.corpus.sentences import sentences
 from stillhouse.errors import InvalidArgument
 from stillhouse.recipe import Corpus
 
 log = logging.getLogger(__name__)
 
 DOCSTRINGS = "docstrings"
+_LEAST_WORDS = 5  # of a sentence that can be said otherwise
 
 
 def load(corpus: Corpus) -> list[SourceDocument]:
@@ -35,7 +37,24 @@ def load(corpus: Corpus) -> list[SourceDocument]:
         "%d documents in %s (left out: %s, %d repeated)",
         len(reading.documents), corpus.source, left_out, reading.repeated,
     )  # fmt: skip
-    return reading.documents
+    if corpus.unit == "document":
+        return reading.documents
+    found = split_into_sentences(reading.documents)
+    if not found:
+        raise InvalidArgument(
+            "corpus.unit", f"no sentence of {corpus.source} has {_LEAST_WORDS} words or more"
+        )
+    return found
+
+
+def split_into_sentences(documents: Sequence[SourceDocument]) -> list[SourceDocument]:
+    """The sentences of five words or more, each once, as documents without a reference."""
+    found: dict[str, SourceDocument] = {}
+    for document in documents:
+        for place, sentence in enumerate(sentences(document.text)):
+            if len(sentence.split()) >= _LEAST_WORDS:
+                found.setdefault(sentence, SourceDocument(f"{document.id}#{place}", sentence))
+    return list(found.values())
 
 
 def _reading(corpus: Corpus) -> Reading:
