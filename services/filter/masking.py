@@ -112,12 +112,13 @@ def _mask(text: str, every: Sequence[Word], chosen: Sequence[int]) -> Mask:
     before: int | None = None
     for place in chosen:
         word = every[place]
-        joined = before == place - 1 and not text[end : word.start].strip()
-        if not joined:
-            masked += f"{text[end : word.start]}{_OPENING}{sentinels}>"
-            target += f"{' ' if target else ''}{_OPENING}{sentinels}>"
+        between = text[end : word.start]
+        if before == place - 1 and not between.strip():
+            target += between
+        else:
+            masked += f"{between}{_OPENING}{sentinels}>"
+            target += f"{' ' if target else ''}{_OPENING}{sentinels}> "
             sentinels += 1
-        target += text[end : word.start] if joined else " "
         places.append((len(target), len(target) + len(word.text)))
         target += word.text
         end, before = word.end, place
@@ -126,10 +127,9 @@ def _mask(text: str, every: Sequence[Word], chosen: Sequence[int]) -> Mask:
 
 def _of_words(mask: Mask, score: Score) -> list[list[float]]:
     """Per masked word the log-probabilities of its tokens; those of sentinels count nowhere."""
-    known = len(score.token_ends) == len(score.token_logprobs) == score.tokens
-    if not score.tokens or not known:
+    if not len(score.token_ends) == len(score.token_logprobs) == score.tokens:
         return [[] for _ in mask.words]
-    starts = (0, *score.token_ends[:-1])
+    starts = (0, *score.token_ends)[: score.tokens]
     tokens = list(zip(starts, score.token_ends, score.token_logprobs, strict=True))
     found, first = [], 0
     for start, end in mask.words:

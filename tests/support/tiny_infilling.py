@@ -38,9 +38,9 @@ def make_tiny_infilling(folder: Path) -> ModelPointer:
             dropout_rate=0.0,
             pad_token_id=0,
             eos_token_id=1,
+            **{"decoder_start_token_id": 0},
         )
     )
-    model.config.decoder_start_token_id = 0
     _train(model, tokenizer)
     model.eval().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
