@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
@@ -27,6 +28,7 @@ def make_tiny_infilling(folder: Path) -> ModelPointer:
     """Write the model at `folder`."""
     torch.manual_seed(0)
     tokenizer = _tokenizer()
+    start: dict[str, Any] = {"decoder_start_token_id": 0}
     model = T5ForConditionalGeneration(
         T5Config(
             vocab_size=len(tokenizer),
@@ -38,7 +40,7 @@ def make_tiny_infilling(folder: Path) -> ModelPointer:
             dropout_rate=0.0,
             pad_token_id=0,
             eos_token_id=1,
-            **{"decoder_start_token_id": 0},
+            **start,
         )
     )
     _train(model, tokenizer)
