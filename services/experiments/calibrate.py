@@ -24,6 +24,7 @@ from stillhouse.errors import InvalidArgument
 from stillhouse.filter.types import Candidate, Cascade, Document, Evaluation, LayerConfig
 
 _DOCUMENTS_AT_ONCE = 16
+_KEPT = 0.5
 _FACT_KINDS = {"number", "name", "negation"}  # the others move words, which may stay true
 
 
@@ -57,6 +58,11 @@ class Cut:
     lower: bool
     false_accepts: float
     accepts: float
+
+    @property
+    def separates(self) -> bool:
+        """Whether at least half of the positives pass: else it rejects what it shall keep."""
+        return self.accepts >= _KEPT
 
 
 def make_probes(documents: Sequence[SourceDocument], seed: int) -> list[Probe]:
@@ -133,10 +139,14 @@ def cuts(cascade: Cascade, probes: Sequence[Probe], rate: float) -> list[Cut]:
 
 
 def snippet(cascade: Cascade, chosen: Sequence[Cut]) -> str:
-    """The recipe's `filter` section with these thresholds, as YAML."""
+    """The recipe's `filter` section with those of these thresholds that separate, as YAML."""
     layers = []
     for config in cascade.layers:
-        own = {cut.threshold: round(cut.value, 4) for cut in chosen if cut.layer == config.name}
+        own = {
+            cut.threshold: round(cut.value, 4)
+            for cut in chosen
+            if cut.layer == config.name and cut.separates
+        }
         thresholds = {**config.thresholds, **own}
         layer: dict[str, Any] = {"name": config.name}
         layer |= {"options": dict(config.options)} if config.options else {}

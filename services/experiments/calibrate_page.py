@@ -53,11 +53,15 @@ def markdown(
         f"| {cut.layer}.{cut.threshold} | {'below' if cut.lower else 'above'} | {cut.value:.4g} | "
         f"{cut.false_accepts:.1%} | {cut.accepts:.1%} |"
         for cut in chosen
+        if cut.accepts
     ]
+    nothing = [f"{cut.layer}.{cut.threshold}" for cut in chosen if not cut.accepts]
+    if nothing:
+        lines += ["", f"At that rate no positive would pass a threshold of {', '.join(nothing)}."]
     lines += [
         "",
-        "A threshold that lets few positives pass can't tell these negatives from them: leave it "
-        "at its default. All of them together reject more than each.",
+        "A threshold that lets fewer than half of the positives pass can't tell these negatives "
+        "from them and stays at its default. All of them together reject more than each.",
         "",
         "```yaml",
         yaml.rstrip(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -77,10 +78,11 @@ async def test_scores_tell_apart_and_thresholds_hold_their_rate() -> None:
     assert not names["surface", "new_names"].lower
     assert all(cut.false_accepts <= 0.5 for cut in chosen)
     text = calibrate.snippet(CASCADE, chosen)
-    assert Recipe.parse(text).filter.layers[1].thresholds.keys() >= {"new_names"}
+    assert len(Recipe.parse(text).filter.layers) == 4
     assert yaml.safe_load(text)["filter"]["layers"][3] == {"name": "diversity"}
     page = markdown(Recipe(), "ab" * 32, probes, chosen, text)
-    assert "| surface.new_names | above |" in page
+    for cut in chosen:
+        assert (f"| {cut.layer}.{cut.threshold} |" in page) == (cut.accepts > 0)
 
 
 async def test_the_direction_of_a_threshold_comes_from_the_layers_rule() -> None:
@@ -93,3 +95,19 @@ async def test_the_direction_of_a_threshold_comes_from_the_layers_rule() -> None
 def test_a_rate_is_a_share(rate: float) -> None:
     with pytest.raises(InvalidArgument, match="--false-accept"):
         calibrate.check_rate(rate)
+
+
+def test_a_threshold_that_rejects_what_is_right_is_not_proposed() -> None:
+    cut = calibrate.Cut("brevity", "ratio", 0.2, lower=False, false_accepts=0.05, accepts=0.5)
+    poor, none = (
+        replace(cut, layer="surface", threshold=name, accepts=share)
+        for name, share in (("new_names", 0.49), ("echo", 0.0))
+    )
+    text = calibrate.snippet(CASCADE, [cut, poor, none])
+    layers = {one["name"]: one for one in yaml.safe_load(text)["filter"]["layers"]}
+    assert layers["brevity"]["thresholds"] == {"ratio": 0.2}
+    assert "thresholds" not in layers["surface"]
+    page = markdown(Recipe(), "ab" * 32, [], [cut, poor, none], text)
+    assert "| surface.new_names | above |" in page
+    assert "| surface.echo |" not in page
+    assert "no positive would pass a threshold of surface.echo." in page
