@@ -4,7 +4,7 @@ A weak model keeps the document's words and mixes up who does what to whom; ever
 likelihood stays high then. But a sentence that was shortened, its words dropped and none
 moved in, seldom says anything new. So the content words of each of the summary's
 sentences, and the words that turn a meaning round, must be a subsequence of a sentence of
-the document, up to their endings: compression by deletion (Knight and Marcu 2002, section
+the document, up to a plural's ending: compression by deletion (Knight and Marcu 2002, section
 1; Clarke and Lapata 2008). What is gained is trust, what is lost are the summaries that
 join sentences or find words of their own.
 """
@@ -13,14 +13,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
-from services.filter.facts import stem
 from services.filter.layers.base import Answers, Pair, PairLayer, Scores, threshold
 from services.filter.words import is_content, per_text, words
 from stillhouse.corpus.sentences import sentences
 
 _NEGATIONS = frozenset({"no", "not", "never", "nor", "neither", "without"})
-_TURNING = _NEGATIONS | {"or", "only", "unless", "except", "if"}
+_TURNING_WORDS = """
+or only unless except if before after until since than more less other another between against
+must may might should optionally sometimes usually often always almost nearly
+"""
+_TURNING = _NEGATIONS | frozenset(_TURNING_WORDS.split())
+_SHORTEST_PLURAL = 4
 _LONGEST = 256  # words of a sentence that are compared; more is no prose
 
 
@@ -35,7 +40,9 @@ class GroundingThresholds:
         "that is negated as often.",
     )
     skipped: float = threshold(
-        2, "Rejected if between two of them the document has more other key words."
+        2,
+        "Rejected if between two of them the document has more other key words, or one that"
+        " turns a meaning round.",
     )
     words: float = threshold(5, "Rejected with fewer key words.")
     sentences: float = threshold(
@@ -92,8 +99,17 @@ def key_words(sentence: str) -> tuple[str, ...]:
         elif word in _TURNING:
             found.append(word)
         elif is_content(word):
-            found.append(stem(word))
+            found.append(_singular(word))
     return tuple(found)
+
+
+def _singular(word: str) -> str:
+    """`word` without the ending of a plural or of a third person. No other ending is dropped:
+    `preceded` and `precedes` tell who comes first.
+    """
+    if not word.endswith("s") or word.endswith("ss") or len(word) < _SHORTEST_PLURAL:
+        return word
+    return word[:-2] if word.endswith(("ches", "shes", "sses", "xes", "zes")) else word[:-1]
 
 
 def support(one: Sequence[str], known: Sequence[Sequence[str]]) -> tuple[float, int]:
@@ -104,8 +120,8 @@ def support(one: Sequence[str], known: Sequence[Sequence[str]]) -> tuple[float, 
     alike = [other for other in known if _negations(other) == negations]
     share = max((subsequence(one, other) for other in alike), default=0) / len(one)
     if share == 1:
-        gaps = [widest_gap(one, other) for other in alike]
-        return share, min(gap for gap in gaps if gap is not None)
+        gaps = [gap for other in alike if (gap := widest_gap(one, other)) is not None]
+        return share, min(gaps, default=max(map(len, known)))
     return share, max(map(len, known), default=0)
 
 
@@ -134,8 +150,9 @@ def subsequence(one: Sequence[str], other: Sequence[str]) -> int:
 def widest_gap(one: Sequence[str], other: Sequence[str]) -> int | None:
     """Fewest words of `other` that need be left out in a row between two words of `one`.
 
-    None if `one` is no subsequence of it.
+    None if `one` is no subsequence of it, or only one that leaves out a word that turns.
     """
+    turns = [0, *accumulate(word in _TURNING for word in other)]
     places: dict[str, list[int]] = {}
     for place, word in enumerate(other):
         places.setdefault(word, []).append(place)
@@ -144,6 +161,12 @@ def widest_gap(one: Sequence[str], other: Sequence[str]) -> int | None:
         ends = {
             place: min(max(gap, place - end - 1) for end, gap in before)
             for place in places.get(word, [])
-            if (before := [(end, gap) for end, gap in ends.items() if end < place])
+            if (
+                before := [
+                    (end, gap)
+                    for end, gap in ends.items()
+                    if end < place and turns[place] == turns[end + 1]
+                ]
+            )
         }
     return min(ends.values(), default=None)

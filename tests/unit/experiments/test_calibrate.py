@@ -82,7 +82,8 @@ async def test_scores_tell_apart_and_thresholds_hold_their_rate() -> None:
     assert yaml.safe_load(text)["filter"]["layers"][3] == {"name": "diversity"}
     page = markdown(Recipe(), "ab" * 32, probes, chosen, text)
     for cut in chosen:
-        assert (f"| {cut.layer}.{cut.threshold} |" in page) == (cut.accepts > 0)
+        side = "below" if cut.lower else "above"
+        assert (f"| {cut.layer}.{cut.threshold} | {side} |" in page) == (cut.accepts > 0)
 
 
 async def test_the_direction_of_a_threshold_comes_from_the_layers_rule() -> None:
@@ -109,5 +110,5 @@ def test_a_threshold_that_rejects_what_is_right_is_not_proposed() -> None:
     assert "thresholds" not in layers["surface"]
     page = markdown(Recipe(), "ab" * 32, [], [cut, poor, none], text)
     assert "| surface.new_names | above |" in page
-    assert "| surface.echo |" not in page
+    assert "| surface.echo | above |" not in page
     assert "no positive would pass a threshold of surface.echo." in page

@@ -68,8 +68,23 @@ def test_thresholds_are_limits() -> None:
     assert reason(summary, order=order + 1e-9, skipped=99) == "rearranged"
     assert reason("cache owner process stops", words=4, skipped=1) is None
     assert reason("cache owner process stops", words=5) == "says_little"
-    assert reason("cache process stops limit", words=4, skipped=2) is None
-    assert reason("cache process stops limit", words=4, skipped=1) == "patched"
+    assert reason("cache process stops or limit", words=4, skipped=2) is None
+    assert reason("cache process stops or limit", words=4, skipped=1) == "patched"
+
+
+def test_a_word_that_turns_the_meaning_is_not_left_out() -> None:
+    document = "The lock of the writer is always taken before the cache of its reader is opened."
+    assert reason("The lock is always taken before the cache is opened.", document) is None
+    assert (
+        reason("The lock of the writer is taken before the cache is opened.", document) == "patched"
+    )
+    assert reason("The lock of the writer is always taken.", document, words=4) is None
+
+
+def test_a_verb_keeps_its_voice() -> None:
+    document = "Each reader of the list is preceded by the only writer of the process."
+    assert reason("A reader of the list precedes the only writer.", document) == "rearranged"
+    assert reason("Readers of lists are preceded by the only writer.", document) is None
 
 
 def test_a_negation_is_a_key_word_in_each_of_its_forms() -> None:
