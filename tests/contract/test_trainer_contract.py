@@ -256,7 +256,7 @@ def changed(recipe: dict[str, Any], path: str, value: Any) -> str:
         ("corpus.max_characters", 1, "corpus.source", "no usable document"),
         ("corpus.held_out", 12, "corpus.held_out", "lower it"),
         ("teacher.model", "/nowhere", "recipe.teacher.model", "no model at /nowhere"),
-        ("filter.layers", [{"name": "x"}], "recipe.filter.layers[0].name", "brevity, surface"),
+        ("filter.layers", [{"name": "x"}], "recipe.filter.layers[0].name", "brevity, length"),
         ("filter.layers", [], "recipe.filter.layers", "empty"),
         (
             "filter.layers",

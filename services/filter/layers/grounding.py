@@ -2,11 +2,11 @@
 
 A weak model keeps the document's words and mixes up who does what to whom; every
 likelihood stays high then. But a sentence that was shortened, its words dropped and none
-moved in, seldom says anything new. So the content words of each of the summary's
-sentences, and the words that turn a meaning round, must be a subsequence of a sentence of
-the document, up to a plural's ending: compression by deletion (Knight and Marcu 2002, section
-1; Clarke and Lapata 2008). What is gained is trust, what is lost are the summaries that
-join sentences or find words of their own.
+moved in, seldom says anything new. So the words of a summary, all but light ones such as
+`the` and `is`, must be a subsequence of one sentence of the document, up to a plural's
+ending: compression by deletion (Knight and Marcu 2002, section 1; Clarke and Lapata 2008).
+Words that turn a meaning round may not be left out in between either. What is gained is
+trust, what is lost are the summaries that join sentences or find words of their own.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import NamedTuple
 
 from services.filter.layers.base import Answers, Pair, PairLayer, Scores, threshold
 from services.filter.words import is_content, per_text, words
@@ -25,6 +26,11 @@ or only unless except if before after until since than more less other another b
 must may might should optionally sometimes usually often always almost nearly
 """
 _TURNING = _NEGATIONS | frozenset(_TURNING_WORDS.split())
+_LIGHT_WORDS = """
+a an the is are be am was were been being do does did it its this these they their that which who
+whose and of
+"""
+_LIGHT = frozenset(_LIGHT_WORDS.split())  # may be put in; all others tell who, where or whither
 _SHORTEST_PLURAL = 4
 _LONGEST = 256  # words of a sentence that are compared; more is no prose
 
@@ -35,9 +41,9 @@ class GroundingThresholds:
 
     order: float = threshold(
         1.0,
-        "Rejected if of one of its sentences a smaller share of the key words (content words, and "
-        "words such as `not`, `or`, `if`) stands in this order in one sentence of the document "
-        "that is negated as often.",
+        "Rejected if of one of its sentences a smaller share of the words (all but those such as "
+        "`the`, `is`, `which`) stands in this order in one sentence of the document that is "
+        "negated as often.",
     )
     skipped: float = threshold(
         2,
@@ -68,7 +74,7 @@ class Grounding(PairLayer[GroundingThresholds]):
         return {
             "order": min((share for share, _ in found), default=1.0),
             "skipped": max((gap for _, gap in found), default=0),
-            "words": sum(map(len, said)),
+            "words": sum(len(one.keys) for one in said),
             "sentences": len(said),
         }
 
@@ -83,24 +89,35 @@ class Grounding(PairLayer[GroundingThresholds]):
         return "patched" if scores["skipped"] > self.thresholds.skipped else None
 
 
+class Sentence(NamedTuple):
+    """Its words without plural endings, in order: all but light ones; and of these the key words,
+    which carry content or turn a meaning round.
+    """
+
+    words: tuple[str, ...]
+    keys: tuple[str, ...]
+
+    @classmethod
+    def of(cls, text: str) -> Sentence:
+        """Of a sentence as written."""
+        every, keys = [], []
+        for word in words(text):
+            if word == "cannot" or word.endswith(("n't", "n’t")):
+                form = "not"
+            elif word in _LIGHT:
+                continue
+            else:
+                form = word if word in _TURNING else _singular(word)
+            every.append(form)
+            if form in _TURNING or is_content(word):
+                keys.append(form)
+        return cls(tuple(every[:_LONGEST]), tuple(keys[:_LONGEST]))
+
+
 @per_text
-def _sentences(text: str) -> tuple[tuple[str, ...], ...]:
-    """The key words of each sentence that has some."""
-    every = (key_words(sentence) for sentence in sentences(text))
-    return tuple(one[:_LONGEST] for one in every if one)
-
-
-def key_words(sentence: str) -> tuple[str, ...]:
-    """Content words without their endings, and words that turn a meaning round, in order."""
-    found = []
-    for word in words(sentence):
-        if word == "cannot" or word.endswith(("n't", "n’t")):
-            found.append("not")
-        elif word in _TURNING:
-            found.append(word)
-        elif is_content(word):
-            found.append(_singular(word))
-    return tuple(found)
+def _sentences(text: str) -> tuple[Sentence, ...]:
+    """The sentences that have key words."""
+    return tuple(one for one in map(Sentence.of, sentences(text)) if one.keys)
 
 
 def _singular(word: str) -> str:
@@ -112,17 +129,23 @@ def _singular(word: str) -> str:
     return word[:-2] if word.endswith(("ches", "shes", "sses", "xes", "zes")) else word[:-1]
 
 
-def support(one: Sequence[str], known: Sequence[Sequence[str]]) -> tuple[float, int]:
-    """The largest share of `one` that is a subsequence of a sentence of `known` that is negated
-    as often, and if that is all of it the widest gap, else the length of the longest sentence.
+def support(one: Sentence, known: Sequence[Sentence]) -> tuple[float, int]:
+    """The largest share of the words of `one` that is a subsequence of a sentence of `known` that
+    is negated as often; and if that is all of them the widest gap between its key words, else
+    the key words of the longest sentence.
     """
-    negations = _negations(one)
-    alike = [other for other in known if _negations(other) == negations]
-    share = max((subsequence(one, other) for other in alike), default=0) / len(one)
-    if share == 1:
-        gaps = [gap for other in alike if (gap := widest_gap(one, other)) is not None]
-        return share, min(gaps, default=max(map(len, known)))
-    return share, max(map(len, known), default=0)
+    negations = _negations(one.keys)
+    alike = [other for other in known if _negations(other.keys) == negations]
+    share = max((subsequence(one.words, other.words) for other in alike), default=0)
+    share /= len(one.words)
+    gaps = [
+        gap
+        for other in alike
+        if share == 1
+        and subsequence(one.words, other.words) == len(one.words)
+        and (gap := widest_gap(one.keys, other.keys)) is not None
+    ]
+    return share, min(gaps, default=max((len(other.keys) for other in known), default=0))
 
 
 def _negations(sentence: Sequence[str]) -> int:
