@@ -136,8 +136,8 @@ def support(one: Sentence, known: Sequence[Sentence]) -> tuple[float, int]:
     """
     negations = _negations(one.keys)
     alike = [other for other in known if _negations(other.keys) == negations]
-    share = max((subsequence(one.words, other.words) for other in alike), default=0)
-    share /= len(one.words)
+    longest = max((subsequence(one.words, other.words) for other in alike), default=0)
+    share = longest / len(one.words)
     gaps = [
         gap
         for other in alike
