@@ -1,4 +1,4 @@
-"""python -m bench.filter --run RUN --index INDEX [--rounds 7] [--results FILE]"""
+"""python -m bench.filter --run RUN --index INDEX [--model FOLDER] [--rounds 7] [--results FILE]"""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.engine.report import machine
+from bench.filter.critics import Judged, compare
 from bench.filter.replay import Replay, Work, forget, read_work, record
 from services.filter.cascade import evaluate
 from services.filter.rpc import SERVICE, FilterService
@@ -20,12 +21,16 @@ from stillhouse.filter.types import Cascade, LayerConfig
 from stillhouse.filter.v1.filter_pb2_grpc import add_FilterServiceServicer_to_server
 
 HERE = Path(__file__).resolve().parent
-LAYERS = ("constraints", "brevity", "surface", "abstractiveness", "novelty", "diversity")
+LAYERS = (
+    "constraints", "brevity", "surface", "abstractiveness", "novelty", "grounding", "diversity",
+)  # fmt: skip
 TARGET = 5_000
 BATCH = 64  # candidates in a call, as four documents of sixteen
 
 
-async def main(run: Path, index: Path, rounds: int, results: Path) -> None:
+async def main(
+    run: Path, index: Path, model: Path | None, candidates: int, rounds: int, results: Path
+) -> None:
     """Measure everything once a round, so that what slows the machine slows all of it."""
     work = read_work(run)
     replay = await record(work, index)
@@ -42,6 +47,8 @@ async def main(run: Path, index: Path, rounds: int, results: Path) -> None:
             await _through_the_door(every, work, replay) - found["all, as a cascade"][-1]
         )
     text = _page(work, found, overhead, rounds)
+    if model is not None:
+        text += _critics(await compare(_batches(work)[: max(1, candidates // BATCH)], model, index))
     results.write_text(text, encoding="utf-8")
     print(text)
 
@@ -94,7 +101,7 @@ def _page(work: Work, found: dict[str, list[float]], overhead: list[float], roun
         "Nothing is drawn here: the run's own seed made the candidates.",
         "",
         "The answers of the index are real ones, asked once and replayed, so that these are the "
-        "layers' own costs. Layers that ask the critic are not here.",
+        "layers' own costs.",
         "",
         "| layers | candidates/s | µs a candidate |",
         "| --- | ---: | ---: |",
@@ -119,11 +126,42 @@ def _page(work: Work, found: dict[str, list[float]], overhead: list[float], roun
     return "\n".join(lines) + "\n"
 
 
+def _critics(found: dict[str, Judged]) -> str:
+    shape, every = found["cascade"], found["every layer"]
+    lines = [
+        "",
+        "## With the critics",
+        "",
+        "The default cascade; filter, critic (one thread) and index as processes, two calls at a "
+        "time; wall clock, one round.",
+        "",
+        "| | candidates | accepted | s | of the model | s an accepted one | without the model |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name, one in found.items():
+        each = f"{one.seconds / one.accepted:.1f}" if one.accepted else "-"
+        lines.append(
+            f"| {name} | {one.candidates} | {one.accepted} | {one.seconds:.1f} | "
+            f"{one.model_seconds:.1f} | {each} | {one.idle:.1%} |"
+        )
+    lines += [
+        "",
+        "Without the cascade an accepted sample costs "
+        f"{every.seconds / shape.seconds:.1f} times as much. At full load (every layer) the service adds {every.idle:.1%} to the model's own "
+        "time; asked were 5 %.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="bench.filter")
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--index", type=Path, required=True)
+    parser.add_argument("--model", type=Path, help="the critic's folder; none leaves critics out")
+    parser.add_argument("--candidates", type=int, default=256, help="how many critics judge")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--results", type=Path, default=HERE / "RESULTS.md")
     given = parser.parse_args()
-    asyncio.run(main(given.run, given.index, given.rounds, given.results))
+    asyncio.run(
+        main(given.run, given.index, given.model, given.candidates, given.rounds, given.results)
+    )

@@ -69,6 +69,36 @@ def index(folder: Path, processes: int = 1, preload: bool = True) -> Iterator[Se
 
 
 @contextmanager
+def critic(model: Path, threads: int) -> Iterator[Server]:
+    """The generator service with a frozen model."""
+    target = _target()
+    settings = {
+        "STILLHOUSE_ROLE": "critic",
+        "STILLHOUSE_MODEL_URI": str(model),
+        "STILLHOUSE_THREADS": str(threads),
+        "STILLHOUSE_LISTEN": target,
+        "STILLHOUSE_LOG_LEVEL": "ERROR",
+    }
+    with _started([sys.executable, "-m", "services.generator"], target, settings) as server:
+        yield server
+
+
+@contextmanager
+def judge(critic_target: str, index_target: str) -> Iterator[Server]:
+    """The filter service, for calls alone."""
+    target = _target()
+    settings = {
+        "STILLHOUSE_CRITIC_TARGET": critic_target,
+        "STILLHOUSE_INDEX_TARGET": index_target,
+        "STILLHOUSE_QUEUE": "false",
+        "STILLHOUSE_LISTEN": target,
+        "STILLHOUSE_LOG_LEVEL": "ERROR",
+    }
+    with _started([sys.executable, "-m", "services.filter"], target, settings) as server:
+        yield server
+
+
+@contextmanager
 def peer(python: Path, folder: Path, kind: str) -> Iterator[Server]:
     """infini-gram's engine behind Flask's own server; `kind` forks, as its authors, or threads."""
     target = _target()
