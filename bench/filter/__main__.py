@@ -140,15 +140,16 @@ def _critics(found: dict[str, Judged]) -> str:
     ]
     for name, one in found.items():
         each = f"{one.seconds / one.accepted:.1f}" if one.accepted else "-"
+        idle = f"{one.idle:.1%}" if one.model_seconds else "-"
         lines.append(
             f"| {name} | {one.candidates} | {one.accepted} | {one.seconds:.1f} | "
-            f"{one.model_seconds:.1f} | {each} | {one.idle:.1%} |"
+            f"{one.model_seconds:.1f} | {each} | {idle} |"
         )
     lines += [
         "",
         "Without the cascade an accepted sample costs "
-        f"{every.seconds / shape.seconds:.1f} times as much. At full load (every layer) the service adds {every.idle:.1%} to the model's own "
-        "time; asked were 5 %.",
+        f"{every.seconds / shape.seconds:.1f} times as much. At full load (every layer) the "
+        f"service adds {every.idle:.1%} to the model's own time; asked were 5 %.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -7,6 +7,7 @@ the critic with one thread, so that its processor time is the time its model tak
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -35,8 +36,10 @@ class Judged:
 
     @property
     def idle(self) -> float:
-        """Time that the critic's model did not work, as a share of the time that it did."""
-        return self.seconds / self.model_seconds - 1
+        """Time that the critic's model did not work, as a share of the time that it did; infinite
+        where no candidate came as far as the critic.
+        """
+        return self.seconds / self.model_seconds - 1 if self.model_seconds else math.inf
 
 
 async def compare(batches: Sequence[Work], model: Path, index: Path) -> dict[str, Judged]:
