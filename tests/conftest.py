@@ -8,11 +8,5 @@ from __future__ import annotations
 
 import os
 
-import hypothesis
-
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-
-# The machine may be shared: how long an example takes says nothing about the code.
-hypothesis.settings.register_profile("shared", deadline=None)
-hypothesis.settings.load_profile("shared")
