@@ -25,8 +25,10 @@ from services.trainer.examiner import Examiner, patiently
 from services.trainer.files import read_table, write_table, write_text
 from services.trainer.funnel import funnel
 from services.trainer.keywords import Idf, clauses_for
+from services.trainer.lineage import MANIFEST
 from services.trainer.monitor import Monitor
 from services.trainer.prompts import Plan, decoding_of, derived_seed, make_plan, make_prompt
+from services.trainer.provenance import record
 from services.trainer.report import Report, spread
 from services.trainer.schedule import Schedule
 from services.trainer.student import Pair, train
@@ -238,7 +240,27 @@ class Conductor:
                 cancelled=self._stopped.is_set,
             )
         found = await asyncio.to_thread(digest, folder)
-        return ModelPointer(str(folder.resolve()), found, generation)
+        student = ModelPointer(str(folder.resolve()), found, generation)
+        if not (folder / MANIFEST).exists():
+            await asyncio.to_thread(self._record, student, teacher)
+        return student
+
+    def _record(self, student: ModelPointer, teacher: ModelPointer) -> None:
+        generation, seed = student.generation, self._recipe.seed
+        first = teacher.digest == self._teacher.digest
+        record(
+            student,
+            run=self._folder,
+            recipe_name=self._recipe.name,
+            teacher_name=self._recipe.teacher.model if first else Path(teacher.uri).name,
+            teacher=teacher,
+            dataset=self._folder.dataset(generation),
+            seeds={
+                "run": seed,
+                "generation": derived_seed(seed, f"generation {generation}"),
+                "student": derived_seed(seed, f"student {generation}"),
+            },
+        )
 
     async def _publish(self, student: ModelPointer) -> None:
         """Tell everybody which model the run's next teacher is."""

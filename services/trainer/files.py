@@ -6,7 +6,8 @@ documents.parquet           what it reads; `held_out` marks the evaluation's
 verdicts/parts/             one file a batch, while its generation is collected
 verdicts/gen-N.parquet      every candidate of a generation with its verdict
 dataset/gen-N.parquet       the accepted ones, with document and provenance
-student-genN/               the student, for AutoModelForCausalLM.from_pretrained
+student-genN/               the student, for AutoModelForCausalLM.from_pretrained, and its
+                            lineage.yaml
 evaluation/NAME.parquet     a system's texts and scores on the held-out documents
 report.md
 """
@@ -74,6 +75,11 @@ class RunFolder:
     def student(self, generation: int) -> Path:
         """The student of a generation."""
         return self.path / f"student-gen{generation}"
+
+    def students(self) -> list[Path]:
+        """The students that are there, by generation."""
+        found = self.path.glob("student-gen*/config.json")
+        return sorted((one.parent for one in found), key=lambda one: int(one.name[11:]))
 
     def evaluation(self, system: str) -> Path:
         """A system's results on the held-out documents."""

@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from services.index.build import build_index
+from services.trainer.lineage import chain
 from stillhouse import corpus
 from stillhouse.errors import Unavailable
 from stillhouse.generator.types import ModelPointer
@@ -186,6 +187,20 @@ def test_results_are_whole(
         assert all(row["reason"] for row in rows if not row["accepted"])
         assert (folder / f"student-gen{generation}" / "model.safetensors").is_file()
     assert not (folder / "verdicts" / "parts").exists()
+
+
+def test_the_lineage_leads_from_the_last_student_to_the_first_teacher(
+    calm: Run, teacher: ModelPointer
+) -> None:
+    links = chain(Path(calm.folder) / "student-gen2")
+    assert [link.name for link in links] == ["student-gen2", "student-gen1", teacher.uri]
+    assert [link.problems for link in links] == [(), (), ()]
+    assert links[-1].digest == teacher.digest
+    for generation, link in zip((2, 1), links, strict=False):
+        assert link.manifest is not None
+        assert link.manifest.dataset.rows == len(dataset(calm, generation))
+        assert link.manifest.teacher.digest == verdicts(calm, generation)[0]["model_digest"]
+        assert link.manifest.seeds["generation"] == verdicts(calm, generation)[0]["seed"]
 
 
 def test_generations_use_fresh_documents_and_another_teacher(calm: Run) -> None:

@@ -10,6 +10,7 @@ from stillhouse.cli.calibrate import calibrate
 from stillhouse.cli.corpus import corpus
 from stillhouse.cli.experiment import experiment
 from stillhouse.cli.index import index
+from stillhouse.cli.lineage import lineage
 from stillhouse.cli.perplexity import perplexity
 from stillhouse.cli.quality import quality
 from stillhouse.cli.run import run
@@ -46,6 +47,7 @@ def main() -> None:
 
 # A new subcommand: its own file beside this one, and its name here.
 for command in (
-    calibrate, corpus, experiment, funnel, index, inspect, perplexity, quality, rethreshold, run,
+    calibrate, corpus, experiment, funnel, index, inspect, lineage, perplexity, quality,
+    rethreshold, run,
 ):  # fmt: skip
     main.add_command(command)
