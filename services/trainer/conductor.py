@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import pyarrow as pa
 from nats.js import JetStreamContext
 
 from services.checkpoints.digest import digest
@@ -18,12 +17,11 @@ from services.checkpoints.load import load_tokenizer
 from services.runtime.streams import Publisher
 from services.topology import CANDIDATES, FILTERS, GENERATORS, MODELS_BUCKET, PROMPTS
 from services.trainer import evaluation, readiness, systems, tables
-from services.trainer.buffer import NEAR_DUPLICATE, TrainingBuffer
+from services.trainer.buffer import TrainingBuffer
 from services.trainer.cascades import cascade_of
 from services.trainer.collector import Collector, Work, timed
 from services.trainer.examiner import Examiner, patiently
-from services.trainer.files import read_table, write_table, write_text
-from services.trainer.funnel import funnel
+from services.trainer.files import read_table, write_text
 from services.trainer.keywords import Idf, clauses_for
 from services.trainer.lineage import MANIFEST
 from services.trainer.monitor import Monitor
@@ -32,6 +30,7 @@ from services.trainer.provenance import record
 from services.trainer.report import Report, spread
 from services.trainer.schedule import Schedule
 from services.trainer.student import Pair, train
+from services.trainer.threads import to_the_end
 from stillhouse.corpus import SourceDocument
 from stillhouse.filter.client import AsyncFilterClient
 from stillhouse.filter.types import Document
@@ -47,13 +46,17 @@ _PATIENCE = 10.0  # seconds that a generator may take to say what it is
 
 @dataclass(frozen=True)
 class Backends:
-    """Whom a run works with; `workers` is one of the generators that read the queue."""
+    """Whom a run works with; `workers` is one of the generators that read the queue.
+
+    `shard_rows` are the judged candidates in a shard of the training buffer.
+    """
 
     js: JetStreamContext
     publisher: Publisher
     generator: AsyncGeneratorClient
     workers: AsyncGeneratorClient
     filter: AsyncFilterClient
+    shard_rows: int
 
     async def check(self, recipe: Recipe, teacher: ModelPointer) -> None:
         """As `services.trainer.readiness`; Unavailable while a generator does not answer."""
@@ -136,20 +139,30 @@ class Conductor:
     ) -> int:
         """Collect a generation; returns the number of documents it used."""
         if self._folder.verdicts(generation).exists():
-            batches = read_table(self._folder.verdicts(generation))["batch"].to_pylist()
-            return len(set(batches)) * plan.size
+            return tables.batches_in(self._folder.verdicts(generation)) * plan.size
         self._stage(Stage.COLLECTING)
         settings = self._recipe.generation
-        schedule = Schedule(
-            batches=plan.batches, window=settings.batches_in_flight, target=settings.target
+        cascade = cascade_of(self._recipe)
+        buffer = await to_the_end(
+            TrainingBuffer,
+            self._folder,
+            generation,
+            threshold=self._recipe.filter.near_duplicate,
+            layers=[layer.name for layer in cascade.layers],
+            shard_rows=self._backends.shard_rows,
         )
-        buffer = TrainingBuffer(self._recipe.filter.near_duplicate)
+        schedule = Schedule(
+            batches=plan.batches,
+            window=settings.batches_in_flight,
+            target=settings.target,
+            accepted=buffer.accepted_by_batch,
+        )
         work = Work(
             generation=generation,
             attempt=self._monitor.attempt,
             teacher=teacher,
             decoding=decoding_of(self._recipe, generation),
-            cascade=cascade_of(self._recipe),
+            cascade=cascade,
             plan=plan,
             documents=[Document(one.id, one.text) for one in training],
             prompts=[prompts[one.id] for one in training],
@@ -159,7 +172,7 @@ class Conductor:
         elapsed = timed(self._seconds_before(generation))
         depths = asyncio.create_task(self._watch_depths())
         try:
-            batches = await collector.collect(
+            await collector.collect(
                 work,
                 schedule,
                 buffer,
@@ -169,8 +182,9 @@ class Conductor:
             depths.cancel()
             self._monitor.update(prompts_pending=0, candidates_pending=0)
         self._progressed(generation, buffer, elapsed())
-        self._merge(generation, batches, buffer, training)
-        return batches * plan.size
+        self._monitor.save()
+        await to_the_end(buffer.finish, {one.id: one.text for one in training})
+        return buffer.batches * plan.size
 
     def _constraints(
         self, training: Sequence[SourceDocument]
@@ -185,34 +199,18 @@ class Conductor:
         )
 
     def _progressed(self, generation: int, buffer: TrainingBuffer, seconds: float) -> None:
-        layers = [layer.name for layer in cascade_of(self._recipe).layers]
         settings = self._recipe.generation
         self._monitor.progressed(
             GenerationProgress(
                 generation=generation,
-                judged=len(buffer.rows),
-                accepted=len(buffer.accepted),
+                judged=buffer.judged,
+                accepted=buffer.accepted,
                 target=settings.target,
                 budget=settings.budget,
-                layers=funnel((row.verdict for row in buffer.rows), [*layers, NEAR_DUPLICATE]),
+                layers=buffer.funnel,
                 seconds=seconds,
             )
         )
-
-    def _merge(
-        self,
-        generation: int,
-        batches: int,
-        buffer: TrainingBuffer,
-        training: Sequence[SourceDocument],
-    ) -> None:
-        parts = [read_table(self._folder.part(generation, batch)) for batch in range(batches)]
-        final = tables.with_final_verdicts(pa.concat_tables(parts), buffer.rows)
-        texts = {one.id: one.text for one in training}
-        write_table(self._folder.dataset(generation), tables.dataset_table(final, texts))
-        write_table(self._folder.verdicts(generation), final)
-        self._monitor.save()
-        self._folder.drop_parts()
 
     async def _train(
         self, generation: int, teacher: ModelPointer, prompts: dict[str, str]
