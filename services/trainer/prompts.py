@@ -6,13 +6,14 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
-
-from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING, TypeVar
 
 from stillhouse.errors import InvalidArgument
 from stillhouse.generator.types import Beam, Decoding
 from stillhouse.recipe import PromptTemplate, Recipe
+
+if TYPE_CHECKING:
+    from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 _T = TypeVar("_T")
 
