@@ -8,18 +8,22 @@ from stillhouse.recipe import Compression
 from stillhouse.text.weights import TURNING, is_key, standard
 from stillhouse.text.words import words
 
-FILLERS = ("a", "an", "the", "is", "are", "that", "which", "it", "this")
+FILLERS = ("a", "an", "the")
 _LONGEST = 80  # words of a passage; more is no sentence
 
 
-def outline_of(text: str, settings: Compression) -> Outline | None:
-    """The outline of a document's sentences; None where none has words enough.
+def outline_of(text: str, settings: Compression | None) -> Outline | None:
+    """The outline of a document's sentences; None where none has words enough, or none is asked.
 
     A step weighs as many key words as it has; one that holds a word that turns a meaning is
     fixed (`stillhouse.text.weights`).
     """
+    if settings is None:
+        return None
     every = map(_steps, sentences(text))
-    passages = tuple(one for one in every if len(one) <= _LONGEST and _weight(one) >= settings.least)
+    passages = tuple(
+        one for one in every if len(one) <= _LONGEST and _weight(one) >= settings.least
+    )
     if not passages:
         return None
     return Outline(passages, FILLERS, settings.skip, settings.run, settings.least)

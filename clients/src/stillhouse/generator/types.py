@@ -142,7 +142,8 @@ class Prompt:
 class Sample:
     """One continuation: text, generated tokens with the end token, and the sum
     of their log-probabilities in nats at temperature 1, NaN where not known. `finished` is False
-    where the limit cut it. `clauses[i]` tells whether it satisfies constraint i.
+    where the limit cut it. `clauses[i]` tells whether it satisfies constraint i; the last one
+    of a prompt with an outline, whether it is written along that.
     """
 
     text: str

@@ -30,5 +30,7 @@ def standard(word: str) -> str:
 
 
 def is_key(word: str) -> bool:
-    """Whether a standard word carries content or turns a meaning."""
-    return word in TURNING or (word not in LIGHT and is_content(word))
+    """Whether a standard word carries content, as a variable's letter does, or turns a meaning."""
+    if word in TURNING:
+        return True
+    return word not in LIGHT and (is_content(word) or (len(word) == 1 and word.isalpha()))
