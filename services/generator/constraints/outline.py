@@ -194,9 +194,14 @@ def _behind(
         if thread.begun:
             yield b" " + form, after
             continue
-        for cased in {form, form[:1].upper() + form[1:]}:
+        for cased in {form, _capitalised(form)}:
             yield cased, after
             yield b" " + cased, after
+
+
+def _capitalised(form: bytes) -> bytes:
+    word = form.decode()
+    return (word[0].upper() + word[1:]).encode()
 
 
 @lru_cache(4096)
