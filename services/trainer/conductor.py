@@ -7,7 +7,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from nats.js import JetStreamContext
@@ -20,6 +20,7 @@ from services.trainer import evaluation, readiness, systems, tables
 from services.trainer.buffer import TrainingBuffer
 from services.trainer.cascades import cascade_of
 from services.trainer.collector import Collector, Work, timed
+from services.trainer.diversity import compare
 from services.trainer.examiner import Examiner, patiently
 from services.trainer.files import read_table, write_text
 from services.trainer.keywords import Idf, clauses_for
@@ -30,6 +31,7 @@ from services.trainer.prompts import Plan, decoding_of, derived_seed, make_plan,
 from services.trainer.provenance import record
 from services.trainer.report import Report, spread
 from services.trainer.schedule import Schedule
+from services.trainer.stopping import Decision, decide, exhausted
 from services.trainer.student import Pair, train
 from services.trainer.threads import to_the_end
 from stillhouse.corpus import SourceDocument
@@ -114,11 +116,46 @@ class Conductor:
         for generation in range(1, self._recipe.generations + 1):
             self._monitor.update(generation=generation)
             plan = make_plan(self._recipe, len(training), consumed)
+            if not plan.batches:
+                self._stop(exhausted(len(training), generation))
+                break
             consumed += await self._collect(generation, teacher, plan, training, prompts)
+            ending = await self._look_back(generation)
+            if ending and not ending.trains:
+                break
             teacher = await self._train(generation, teacher, prompts)
             self._stage(Stage.EVALUATING)
             await examiner.model(systems.student_name(generation), teacher, prompts)
             await self._publish(teacher)
+            if ending:
+                break
+
+    async def _look_back(self, generation: int) -> Decision | None:
+        """Compare a collected generation with those before it; the decision is told and kept."""
+        progress = self._monitor.progress(generation)
+        if generation > 1 and progress.diversity is None:
+            first, now = self._folder.dataset(1), self._folder.dataset(generation)
+            found = await asyncio.to_thread(compare, first, now, self._recipe.seed)
+            self._monitor.progressed(replace(progress, diversity=found))
+        log.info(
+            "generation collected",
+            extra={
+                "run": self._folder.id,
+                "generation": generation,
+                "pass_rate": round(progress.pass_rate, 4),
+            },
+        )
+        collected = [one for one in self._monitor.run.progress if one.generation <= generation]
+        decision = decide(collected, self._recipe.stop)
+        if decision:  # whatever it trains is the last, so it is a student
+            self._monitor.progressed(replace(self._monitor.progress(generation), expert=False))
+            self._stop(decision)
+        self._monitor.save()
+        return decision
+
+    def _stop(self, decision: Decision) -> None:
+        if self._monitor.run.generation < self._recipe.generations or not decision.trains:
+            self._monitor.update(stop_reason=decision.reason)
 
     def _examiner(self, held_out: Sequence[SourceDocument]) -> Examiner:
         return Examiner(
@@ -211,6 +248,7 @@ class Conductor:
                 budget=settings.budget,
                 layers=buffer.funnel,
                 seconds=seconds,
+                expert=generation <= self._recipe.expert_rounds,
             )
         )
 
@@ -270,8 +308,9 @@ class Conductor:
     def _write_report(
         self, training: Sequence[SourceDocument], held_out: Sequence[SourceDocument]
     ) -> None:
-        generations = range(1, self._recipe.generations + 1)
-        students = [systems.student_name(generation) for generation in generations]
+        generations = [one.generation for one in self._monitor.run.progress]
+        students = [systems.student_name(one) for one in generations]
+        students = [one for one in students if self._folder.evaluation(one).exists()]
         names = [systems.TEACHER, *students, systems.LEAD, systems.COPY]
         judged = [
             row
@@ -293,6 +332,7 @@ class Conductor:
             accepted=spread(row for row in judged if row.accepted),
             rejected=spread(row for row in judged if not row.accepted),
             texts={one.id: one.text for one in training},
+            stop_reason=self._monitor.run.stop_reason,
         )
         write_text(self._folder.report, report.markdown())
 
