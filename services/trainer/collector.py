@@ -24,11 +24,11 @@ from services.topology import (
 )
 from services.trainer import tables
 from services.trainer.buffer import TrainingBuffer
+from services.trainer.cancelling import raise_if_cancelled, to_the_end
 from services.trainer.files import RunFolder, read_table, write_table
 from services.trainer.prompts import Plan
 from services.trainer.schedule import Schedule
 from services.trainer.tables import Costs, Origin
-from services.trainer.threads import to_the_end
 from stillhouse.errors import FailedPrecondition
 from stillhouse.events.v1 import events_pb2
 from stillhouse.filter.convert import (
@@ -96,6 +96,7 @@ class Collector:
         subscription = await self._subscribe(buffer)
         known_dead = await self._last_dead()
         while not schedule.done:
+            raise_if_cancelled()
             for batch in schedule.take():
                 if not self._folder.part(work.generation, batch).exists():
                     await self._give(work, batch)

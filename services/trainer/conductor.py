@@ -18,6 +18,7 @@ from services.runtime.streams import Publisher
 from services.topology import CANDIDATES, FILTERS, GENERATORS, MODELS_BUCKET, PROMPTS
 from services.trainer import evaluation, readiness, systems, tables
 from services.trainer.buffer import TrainingBuffer
+from services.trainer.cancelling import to_the_end
 from services.trainer.cascades import cascade_of
 from services.trainer.collector import Collector, Work, timed
 from services.trainer.diversity import compare
@@ -33,7 +34,6 @@ from services.trainer.report import Report, spread
 from services.trainer.schedule import Schedule
 from services.trainer.stopping import Decision, decide, exhausted
 from services.trainer.student import Pair, train
-from services.trainer.threads import to_the_end
 from stillhouse.corpus import SourceDocument
 from stillhouse.filter.client import AsyncFilterClient
 from stillhouse.filter.types import Document

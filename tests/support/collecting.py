@@ -46,6 +46,7 @@ async def collect(js: JetStreamContext, folder: RunFolder, attempt: int) -> Trai
         documents=DOCUMENTS,
         prompts=[one.text for one in DOCUMENTS],
         constraints=lambda _: (),
+        outline=lambda _: None,
     )
     await Collector(js, Publisher(js), folder).collect(work, schedule, buffer, lambda: None)
     return buffer

@@ -1,4 +1,4 @@
-"""Work in a thread that a cancellation does not leave half done."""
+"""Cancellations that leave nothing half done, and none that gets lost."""
 
 from __future__ import annotations
 
@@ -21,3 +21,14 @@ async def to_the_end(call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
     except asyncio.CancelledError:
         await asyncio.wait([working])
         raise
+
+
+def raise_if_cancelled() -> None:
+    """Raise CancelledError if this task was cancelled and nobody noticed.
+
+    Until Python 3.12 asyncio.wait_for, by which a broker is asked, forgets a cancellation
+    that comes together with the answer.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
