@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from services.checkpoints.vocabulary import Vocabulary
 from stillhouse.errors import InvalidArgument
-from stillhouse.generator.types import Decoding, Outline
+from stillhouse.generator.types import Decoding, Outline, Step
 
 _PERIOD = b"."
 
@@ -136,27 +136,39 @@ class Compression:
             for filler in self._fillers:
                 yield from _behind(thread, (filler,), after)
         passage, left_out = outline.passages[thread.passage], thread.left_out
+        gap: list[Step] = []
         for place in range(thread.place + 1, len(passage)):
             step = passage[place]
-            neighbour = place == thread.place + 1 and thread.place >= 0
-            run = thread.run + 1 if neighbour else 1
-            if run <= outline.run:
+            run = thread.run + 1 if not gap and thread.place >= 0 else 1
+            if run <= outline.run and self._may_follow(thread, gap, step):
                 weight = min(thread.weight + step.weight, outline.least)
                 kept = 0 if step.weight or step.fixed else left_out
                 after = Thread(thread.passage, place, kept, weight, run)
                 yield from _behind(thread, self._written[thread.passage][place], after)
             if step.fixed:
                 return
+            gap.append(step)
             if thread.place >= 0:
                 left_out += step.weight
             if left_out > outline.skip:
                 return
 
+    @staticmethod
+    def _may_follow(thread: Thread, gap: Sequence[Step], step: Step) -> bool:
+        """Whether `step` may be taken where `gap` is left out before it."""
+        if not gap:
+            return not thread.filled
+        if thread.place < 0:
+            return step.weight > 0
+        return any(one.weight for one in gap) or all(one.loose for one in gap)
+
     def _complete(self, thread: Thread) -> bool:
+        passage = self._outline.passages[thread.passage]
         return (
             thread.place >= max(0, self._last_fixed[thread.passage])
             and thread.weight >= self._outline.least
             and not thread.filled
+            and (passage[thread.place].weight > 0 or thread.place == len(passage) - 1)
         )
 
     def _spellings(self, text: bytes) -> NDArray[np.int64]:
