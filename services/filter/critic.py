@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from services.filter.words import is_content, spans
+from services.text.words import is_content, spans
 from stillhouse.generator.types import Score, ScoreItem
 
 _ASK_SUMMARY = {"summarize": "\n\nIn short:", "paraphrase": "\n\nIn other words:"}

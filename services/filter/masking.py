@@ -17,7 +17,7 @@ from functools import lru_cache
 from random import Random
 from typing import NamedTuple
 
-from services.filter.words import Word, is_content, spans
+from services.text.words import Word, is_content, spans
 from stillhouse.errors import FailedPrecondition
 from stillhouse.generator.types import ModelDescription, Score, ScoreItem
 

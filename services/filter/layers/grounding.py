@@ -17,7 +17,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from services.filter.layers.base import Answers, Pair, PairLayer, Scores, threshold
-from services.filter.words import is_content, per_text, words
+from services.text.words import is_content, per_text, words
 from stillhouse.corpus.sentences import sentences
 
 _NEGATIONS = frozenset({"no", "not", "never", "nor", "neither", "without"})

@@ -46,7 +46,7 @@ def test_what_is_written_names_every_key() -> None:
     ("text", "field", "said"),
     [
         ("colour: 1", "recipe.colour", "unknown key; known here: name, seed, task, generations"),
-        ("student: {rang: 1}", "recipe.student.rang", "known here: rank, learning_rate"),
+        ("student: {rang: 1}", "recipe.student.rang", "known here: start, layers"),
         (
             "filter: {layers: [{name: a, threshold: {}}]}",
             "recipe.filter.layers.0.threshold",

@@ -9,7 +9,7 @@ import numpy as np
 
 from services.filter.evidence import Backends
 from services.filter.layers.base import Answers, Case, CorpusMatch, Entailment, Inference, Pair
-from services.filter.words import spans, vocabulary
+from services.text.words import spans, vocabulary
 from stillhouse.filter.types import Candidate, Document
 from stillhouse.generator.types import Score, ScoreItem
 

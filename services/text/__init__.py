@@ -1,0 +1,1 @@
+"""What several services read out of texts: words, numbers, copied runs."""
