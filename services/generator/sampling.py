@@ -87,7 +87,9 @@ class _Batch:
         )
         self._ends = torch.tensor(sorted(loaded.vocabulary.ends))
         self._guides = [
-            Guide(prompt.constraints, loaded.vocabulary, decoding) if prompt.constraints else None
+            Guide(prompt, loaded.vocabulary, decoding)
+            if prompt.constraints or prompt.outline
+            else None
             for prompt in prompts
         ]
         self._prompts = prompts

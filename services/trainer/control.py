@@ -12,9 +12,9 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.text.fragments import fragments
-from services.text.words import words
 from stillhouse.recipe import Control
+from stillhouse.text.fragments import fragments
+from stillhouse.text.words import words
 
 _TIMES = 10
 

@@ -128,6 +128,18 @@ class Generation(_Section):
     )
 
 
+class Compression(_Section):
+    """Candidates as compressions: one sentence of their document with words left out."""
+
+    skip: int = Field(
+        default=2, ge=0, description="Key words that may be left out between two that stay."
+    )
+    run: PositiveInt = Field(
+        default=5, description="Most words in a row as they stand in the document."
+    )
+    least: PositiveInt = Field(default=5, description="Key words that a candidate has.")
+
+
 class Constraints(_Section):
     """What every candidate must hold, by logical constraints on decoding (NeuroLogic)."""
 
@@ -157,6 +169,11 @@ class Constraints(_Section):
         ge=0,
         le=50,
         description="Nats added to tokens that begin or continue a phrase still wanted.",
+    )
+    compression: Compression | None = Field(
+        default=None,
+        description="Where it is given (`{}` for its defaults), the teacher of generation 1 can "
+        "write nothing but compressions of a sentence; students write freely.",
     )
 
     @property

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.filter.layers.base import Answers, Pair, PairLayer, Scores, threshold
-from services.text.fragments import fragments
+from stillhouse.text.fragments import fragments
 
 
 @dataclass(frozen=True, slots=True)

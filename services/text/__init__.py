@@ -1,1 +1,0 @@
-"""What several services read out of texts: words, numbers, copied runs."""
