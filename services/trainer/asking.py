@@ -9,7 +9,7 @@ from typing import Any
 
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from services.trainer.control import NOTHING, Buckets, asked_of, measured
+from services.trainer.control import NOTHING, Buckets, in_turn, measured
 from services.trainer.prompts import make_prompt
 from services.trainer.students.pairs import Pair
 from stillhouse.corpus import SourceDocument
@@ -40,7 +40,7 @@ def asked_in_turn(
 ) -> dict[str, str]:
     """Prompts by document id, each for the buckets that its document's turn brings."""
     return {
-        one.id: asking.about(one.text, asked_of(place, control))
+        one.id: asking.about(one.text, in_turn(place, control))
         for place, one in enumerate(documents)
     }
 

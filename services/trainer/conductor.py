@@ -16,7 +16,7 @@ from services.checkpoints.digest import digest
 from services.checkpoints.load import load_tokenizer
 from services.runtime.streams import Publisher
 from services.topology import CANDIDATES, FILTERS, GENERATORS, MODELS_BUCKET, PROMPTS
-from services.trainer import evaluation, readiness, systems, tables
+from services.trainer import evaluation, obtained, readiness, systems, tables
 from services.trainer.asking import Asking, asked_in_turn, pairs_of
 from services.trainer.buffer import NEAR_DUPLICATE, TrainingBuffer
 from services.trainer.cascades import cascade_of
@@ -26,6 +26,7 @@ from services.trainer.files import read_table, write_table, write_text
 from services.trainer.funnel import funnel
 from services.trainer.keywords import Idf, clauses_for
 from services.trainer.monitor import Monitor
+from services.trainer.obtained import CONTROL
 from services.trainer.prompts import Plan, decoding_of, derived_seed, make_plan
 from services.trainer.report import Report, spread
 from services.trainer.schedule import Schedule
@@ -47,13 +48,17 @@ _PATIENCE = 10.0  # seconds that a generator may take to say what it is
 
 @dataclass(frozen=True)
 class Backends:
-    """Whom a run works with; `workers` is one of the generators that read the queue."""
+    """Whom a run works with; `workers` is one of the generators that read the queue.
+
+    `processes` train a student together; 0: one for each GPU.
+    """
 
     js: JetStreamContext
     publisher: Publisher
     generator: AsyncGeneratorClient
     workers: AsyncGeneratorClient
     filter: AsyncFilterClient
+    processes: int = 0
 
     async def check(self, recipe: Recipe, teacher: ModelPointer) -> None:
         """As `services.trainer.readiness`; Unavailable while a generator does not answer."""
@@ -119,6 +124,7 @@ class Conductor:
             prompts = asked_in_turn(student, training, self._recipe.control)
             self._stage(Stage.EVALUATING)
             await examiner.model(systems.student_name(generation), teacher, untold)
+            await self._ask_buckets(generation, teacher, student, examiner, held_out)
             await self._publish(teacher)
 
     def _asking_students(self) -> Asking:
@@ -237,7 +243,7 @@ class Conductor:
                 folder=folder,
                 checkpoints=self._folder.training(generation),
             )
-            await trained(job, self._learned)
+            await trained(job, self._learned, self._backends.processes)
             self._monitor.update(tokens_per_second=0.0, eta_seconds=0.0)
         self._folder.drop_training(generation)
         found = await asyncio.to_thread(digest, folder)
@@ -255,6 +261,29 @@ class Conductor:
             tokens_per_second=progress.tokens_per_second,
             eta_seconds=progress.eta_seconds,
         )
+
+    async def _ask_buckets(
+        self,
+        generation: int,
+        model: ModelPointer,
+        asking: Asking,
+        examiner: Examiner,
+        held_out: Sequence[SourceDocument],
+    ) -> None:
+        """Add what a student gave of what it was asked for to evaluation/control.parquet."""
+        system, path = systems.student_name(generation), self._folder.evaluation(CONTROL)
+        known = read_table(path) if path.exists() else None
+        told = known is not None and system in known["system"].to_pylist()
+        if told or not self._recipe.control.active:
+            return
+        found = await obtained.obtain(
+            system,
+            lambda prompts: examiner.write(model, prompts),
+            asking,
+            self._recipe.control,
+            held_out,
+        )
+        write_table(path, pa.concat_tables([known, found]) if known is not None else found)
 
     async def _publish(self, student: ModelPointer) -> None:
         """Tell everybody which model the run's next teacher is."""

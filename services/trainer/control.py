@@ -11,12 +11,15 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from stillhouse.recipe import Control
 from stillhouse.text.fragments import fragments
 from stillhouse.text.words import words
 
 _TIMES = 10
+
+Kind = Literal["length", "extractiveness"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,31 +48,33 @@ def bucket(value: float, edges: Sequence[float]) -> int:
     return bisect_right(edges, value)
 
 
-def length(document: str, target: str, control: Control) -> float:
-    """Words of the target, or their ratio to the document's, as `control.unit` says."""
+def value(kind: Kind, document: str, target: str, control: Control) -> float:
+    """What the edges of a kind divide: words or their ratio to the document's, or coverage."""
+    if kind == "extractiveness":
+        return fragments(target, document).coverage
     count = len(words(target))
     return count if control.unit == "words" else count / max(1, len(words(document)))
 
 
 def measured(document: str, target: str, control: Control) -> Buckets:
     """The buckets of a pair, of the kinds that are controlled."""
-    of_length = bucket(length(document, target, control), control.length)
-    covered = fragments(target, document).coverage if control.extractiveness else 0.0
-    return Buckets(
-        of_length if control.length else None,
-        bucket(covered, control.extractiveness) if control.extractiveness else None,
-    )
+
+    def of(kind: Kind, edges: Sequence[float]) -> int | None:
+        return bucket(value(kind, document, target, control), edges) if edges else None
+
+    return Buckets(of("length", control.length), of("extractiveness", control.extractiveness))
 
 
-def asked_of(place: int, control: Control) -> Buckets:
+def in_turn(place: int, control: Control) -> Buckets:
     """What the document at `place` is asked for, as `control.ask_…` say.
 
     In rotation each bucket of length comes with each of extractiveness before any repeats.
     """
-    lengths = len(control.length) + 1 if control.length else 1
     return Buckets(
         _asked(place, control.ask_length, control.length),
-        _asked(place // lengths, control.ask_extractiveness, control.extractiveness),
+        _asked(
+            place // (len(control.length) + 1), control.ask_extractiveness, control.extractiveness
+        ),
     )
 
 

@@ -9,6 +9,7 @@ dataset/gen-N.parquet       the accepted ones, with document and provenance
 training/gen-N/             checkpoints, while its student is trained
 student-genN/               the student, for AutoModelForCausalLM.from_pretrained
 evaluation/NAME.parquet     a system's texts and scores on the held-out documents
+evaluation/control.parquet  what students gave of what they were asked for
 report.md
 """
 

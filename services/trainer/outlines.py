@@ -19,7 +19,9 @@ def outline_of(text: str, settings: Compression) -> Outline | None:
     fixed (`stillhouse.text.weights`).
     """
     every = map(_steps, sentences(text))
-    passages = tuple(one for one in every if len(one) <= _LONGEST and _weight(one) >= settings.least)
+    passages = tuple(
+        one for one in every if len(one) <= _LONGEST and _weight(one) >= settings.least
+    )
     if not passages:
         return None
     return Outline(passages, FILLERS, settings.skip, settings.run, settings.least)

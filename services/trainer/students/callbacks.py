@@ -46,11 +46,17 @@ class Reporting(TrainerCallback):
         )
 
 
-class Marking(TrainerCallback):
-    """Marks each checkpoint once it is whole."""
+class Checkpoints(TrainerCallback):
+    """Marks each checkpoint once it is whole; makes none at the end unless the best is wanted."""
 
-    def __init__(self, training: str) -> None:
+    def __init__(self, training: str, *, watched: bool) -> None:
         self._training = training
+        self._watched = watched
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """The student itself is saved after the last step."""
+        if state.global_step >= state.max_steps and not self._watched:
+            control.should_save = False
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Mark what was just written."""

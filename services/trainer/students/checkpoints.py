@@ -32,7 +32,7 @@ def latest(folder: Path, training: str) -> Path | None:
         if marked.is_file() and marked.read_text(encoding="utf-8") == training:
             found.append(path)
         else:
-            shutil.rmtree(path)
+            shutil.rmtree(path, ignore_errors=True)
     return max(found, key=step, default=None)
 
 

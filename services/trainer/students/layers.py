@@ -54,8 +54,7 @@ def with_layers(loaded: LoadedModel, keep: int) -> LoadedModel:
     chosen = {name: kept(size, keep) for name, size in stacks.items()}
     if all(size == keep for size in stacks.values()):
         return loaded
-    config = _with_layers(model.config, chosen, keep)
-    smaller: PreTrainedModel = type(model)(config)
+    smaller = type(model)(_with_layers(model.config, chosen, keep))
     cast(nn.Module, smaller).to(model.dtype)
     try:
         smaller.load_state_dict(_renumbered(model.state_dict(), chosen))
@@ -63,9 +62,21 @@ def with_layers(loaded: LoadedModel, keep: int) -> LoadedModel:
         raise InvalidArgument(
             _FIELD, f"{type(model).__name__} can't be made with other layers; leave it out"
         ) from None
+    _tie(smaller, model)
     smaller.generation_config = model.generation_config
     smaller.eval()
     return replace(loaded, model=smaller, parameters=smaller.num_parameters())
+
+
+def _tie(smaller: PreTrainedModel, model: PreTrainedModel) -> None:
+    """Share the weights that the model itself shares, whatever its config says (a T5's errs)."""
+    first: dict[int, str] = {}
+    for name, weight in model.named_parameters(remove_duplicate=False):
+        owner = first.setdefault(id(weight), name)
+        if owner != name:
+            module, _, attribute = name.rpartition(".")
+            setattr(smaller.get_submodule(module), attribute, smaller.get_parameter(owner))
+    smaller.config.tie_word_embeddings = model.config.tie_word_embeddings
 
 
 def _stacks(model: PreTrainedModel) -> dict[str, int]:
@@ -81,6 +92,7 @@ def _stacks(model: PreTrainedModel) -> dict[str, int]:
 
 def _with_layers(config: Any, chosen: dict[str, list[int]], keep: int) -> Any:
     smaller = copy.deepcopy(config)
+    smaller.tie_word_embeddings = False  # first every weight on its own
     for name in _COUNTS:
         if isinstance(getattr(config, name, None), int):
             setattr(smaller, name, keep)

@@ -11,6 +11,7 @@ import json
 import logging
 import math
 import os
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -26,7 +27,7 @@ from transformers.pytorch_utils import Conv1D
 from services.checkpoints.load import LoadedModel, load
 from services.trainer.files import replacing_folder
 from services.trainer.students import checkpoints
-from services.trainer.students.callbacks import Marking, Report, Reporting, Stopping
+from services.trainer.students.callbacks import Checkpoints, Report, Reporting, Stopping
 from services.trainer.students.encoding import Row, collate, encode, token_loss, tokens
 from services.trainer.students.layers import with_layers
 from services.trainer.students.order import balanced, order
@@ -108,7 +109,7 @@ def train(job: Job, report: Report, cancelled: Callable[[], bool]) -> None:
             Reporting(
                 report, lambda step: Pace(lengths, settings.batch_size, step, time.monotonic())
             ),
-            Marking(job.training),
+            Checkpoints(job.training, watched=bool(watched)),
             Stopping(cancelled, settings.patience, saves=bool(settings.save_steps)),
         ],
     )
@@ -118,7 +119,7 @@ def train(job: Job, report: Report, cancelled: Callable[[], bool]) -> None:
     if cancelled():
         raise Cancelled("training was stopped")
     if trainer.is_world_process_zero():
-        _save(loaded, model, job.folder)
+        _save(loaded, model, job)
 
 
 def _fitting(pairs: Sequence[Pair], loaded: LoadedModel, most: int) -> tuple[list[Pair], list[Row]]:
@@ -208,11 +209,15 @@ def _arguments(job: Job, samples: int, *, watched: bool) -> TrainingArguments:
     )
 
 
-def _save(loaded: LoadedModel, model: Any, folder: Path) -> None:
+def _save(loaded: LoadedModel, model: Any, job: Job) -> None:
     plain = loaded.model if model is loaded.model else _merged(model)
-    with replacing_folder(folder) as part:
+    with replacing_folder(job.folder) as part:
         plain.save_pretrained(part)
         loaded.tokenizer.save_pretrained(part)
+        # To the byte: an index that the start's tokenizer cut knows it by its checksum.
+        tokenizer = Path(job.start.uri) / "tokenizer.json"
+        if tokenizer.is_file():
+            shutil.copyfile(tokenizer, part / tokenizer.name)
 
 
 def _merged(adapted: Any) -> PreTrainedModel:

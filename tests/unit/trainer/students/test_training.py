@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from transformers import AutoModelForCausalLM
 
 from services.checkpoints.digest import digest
 from services.checkpoints.load import load
 from services.generator.scoring import score
-from services.trainer.students.pairs import Pair
+from services.trainer.students.pairs import Pair, split
 from services.trainer.students.progress import Progress
 from services.trainer.students.training import Job, train
 from stillhouse.errors import Cancelled, FailedPrecondition
@@ -135,3 +136,77 @@ def test_a_stop_leaves_no_student(job: Job) -> None:
 def test_a_student_loads_without_this_package(job: Job) -> None:
     run(with_settings(job, epochs=1))
     assert AutoModelForCausalLM.from_pretrained(job.folder).num_parameters() > 0
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return dict(load(ModelPointer(str(folder))).model.state_dict())
+
+
+def test_parts_of_a_batch_change_nothing_but_rounding(job: Job) -> None:
+    pairs = [replace(pair, target=pair.target * (1 + n % 3)) for n, pair in enumerate(PAIRS)]
+    whole = with_settings(replace(job, pairs=pairs), epochs=2, learning_rate=1e-3, method="full")
+    parts = replace(with_settings(whole, accumulation=4), folder=job.folder.with_name("parts"))
+    one, other = run(whole), run(parts)
+    assert [step.loss for step in other] == pytest.approx([step.loss for step in one], rel=1e-4)
+    found = weights(parts.folder)
+    for name, weight in weights(whole.folder).items():
+        torch.testing.assert_close(found[name], weight, atol=1e-3, rtol=1e-3)
+
+
+WATCHED = [Pair(f"document {n}: a heap", text, f"d{n}") for n, text in enumerate("abcdefghijkl")]
+
+
+def test_a_student_that_learns_nothing_more_stops_and_the_best_is_kept(job: Job) -> None:
+    """Targets that nothing foretells: the loss on those that are watched soon rises."""
+    watched = with_settings(
+        replace(job, pairs=WATCHED),
+        method="full", epochs=60, save_steps=2, validation=0.25, patience=3,
+    )  # fmt: skip
+    seen = run(watched)
+    assert seen[-1].step < seen[-1].steps
+    losses = {one.step: one.held_out_loss for one in seen if one.held_out_loss}
+    taken = [losses[step] for step in sorted(losses) if step % 2 == 0]
+    assert min(taken) < taken[-1]
+    _, kept = split(WATCHED, 0.25, job.seed)
+    student = load(ModelPointer(str(job.folder)))
+    end = student.tokenizer.eos_token
+    scores = score(student, [ScoreItem(pair.prompt, pair.target + end) for pair in kept])
+    loss = -sum(one.logprob for one in scores) / sum(one.tokens for one in scores)
+    assert loss == pytest.approx(min(taken), rel=1e-3)
+
+
+def test_progress_tells_pace_and_end(job: Job) -> None:
+    seen = run(with_settings(job, epochs=2))
+    assert [one.steps for one in seen] == [4] * 4
+    assert all(one.tokens_per_second > 0 for one in seen)
+    assert [one.eta_seconds > 0 for one in seen] == [True, True, True, False]
+    assert all(one.held_out_loss == 0.0 for one in seen)
+
+
+def test_a_student_may_have_fewer_layers_than_its_start(job: Job, tmp_path: Path) -> None:
+    deep = make_tiny_model(tmp_path / "deep", layers=4)
+    run(with_settings(replace(job, start=deep), layers=2, method="full"))
+    student = load(ModelPointer(str(job.folder)))
+    assert student.model.config.num_hidden_layers == 2
+    assert student.parameters < load(deep).parameters
+
+
+def test_another_training_starts_anew(job: Job) -> None:
+    """Checkpoints of other settings, samples, start or seed are none of this one's."""
+    settings = with_settings(job, epochs=2, save_steps=1)
+    with pytest.raises(KeyboardInterrupt):
+        run(settings, kill_after=3)
+    assert list(job.checkpoints.glob("checkpoint-*"))
+    assert run(with_settings(settings, learning_rate=1e-3))[0].step == 1
+
+
+def test_a_batch_that_cant_be_divided_is_refused(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    with pytest.raises(FailedPrecondition, match=r"student\.batch_size 4"):
+        run(job)
+
+
+def test_the_tokenizer_is_the_starts_to_the_byte(job: Job) -> None:
+    run(with_settings(job, epochs=1))
+    start = Path(job.start.uri) / "tokenizer.json"
+    assert (job.folder / "tokenizer.json").read_bytes() == start.read_bytes()
