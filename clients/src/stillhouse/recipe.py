@@ -331,12 +331,12 @@ class Control(_Section):
         le=1,
         description="Share of the samples trained without a code, for who asks for nothing.",
     )
-    ask_length: Annotated[int, Field(ge=0)] | Literal["rotation", "nothing"] = Field(
+    ask_length: int | str = Field(
         default="rotation",
         description="What students are asked for when they write candidates: each bucket in turn, "
         "`nothing`, or one bucket by its number, from 0.",
     )
-    ask_extractiveness: Annotated[int, Field(ge=0)] | Literal["rotation", "nothing"] = Field(
+    ask_extractiveness: int | str = Field(
         default="rotation", description="The same of extractiveness."
     )
 
@@ -350,6 +350,13 @@ class Control(_Section):
     def _ascends(cls, value: tuple[float, ...]) -> tuple[float, ...]:
         if any(not 0 < edge < float("inf") for edge in value) or sorted(set(value)) != list(value):
             raise ValueError("must be edges above 0, ascending, each once")
+        return value
+
+    @field_validator("ask_length", "ask_extractiveness")
+    @classmethod
+    def _asks(cls, value: int | str) -> int | str:
+        if value not in ("rotation", "nothing") and not (isinstance(value, int) and value >= 0):
+            raise ValueError("must be rotation, nothing or the number of a bucket")
         return value
 
     @model_validator(mode="after")

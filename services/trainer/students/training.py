@@ -206,6 +206,7 @@ def _arguments(job: Job, samples: int, *, watched: bool) -> TrainingArguments:
         disable_tqdm=True,
         seed=job.seed % 2**32,
         dataloader_pin_memory=False,
+        use_cpu=processes > 1 and not torch.cuda.is_available(),  # else each trains alone there
     )
 
 

@@ -44,12 +44,18 @@ def test_two_processes_train_the_same_student(job: Job) -> None:
         torch.testing.assert_close(found[name], weight, atol=1e-3, rtol=1e-3)
 
 
-def test_errors_come_back_as_they_were(job: Job) -> None:
-    with pytest.raises(InvalidArgument, match=r"recipe\.student\.layers: 9 of 2"):
+def test_an_error_comes_back_as_it_was(job: Job) -> None:
+    with pytest.raises(InvalidArgument, match=r"recipe\.student\.layers: 9 of 2") as caught:
         launched(with_settings(job, layers=9), 2, lambda _: None, never)
-    with pytest.raises(FailedPrecondition, match=r"student\.batch_size 4"):
-        launched(job, 3, lambda _: None, never)
+    assert caught.value.field == "recipe.student.layers"
     assert not job.folder.exists()
+
+
+def test_a_process_that_dies_says_why(job: Job) -> None:
+    damaged = make_tiny_model(job.folder.with_name("damaged"))
+    (Path(damaged.uri) / "config.json").write_text("{")
+    with pytest.raises(FailedPrecondition, match=r"ended with 1; it said: (?s:.*)config\.json"):
+        launched(replace(job, start=damaged), 1, lambda _: None, never)
 
 
 def test_a_stop_ends_the_processes(job: Job) -> None:
