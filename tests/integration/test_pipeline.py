@@ -233,10 +233,10 @@ def controlled_recipe(
     """Students are T5s of two layers, made of one of four, asked for lengths in turn."""
     start = make_tiny_seq2seq(tmp_path_factory.mktemp("start"), "t5", layers=4)
     student = Student(
-        start=start.uri, layers=2, method="full", epochs=20, batch_size=4, save_steps=3,
+        start=start.uri, layers=2, method="full", epochs=6, batch_size=4, save_steps=3,
         validation=0.2, balance=("source", "control"),
     )  # fmt: skip
-    recipe = make_recipe(documents, teacher, target=24, budget=80)
+    recipe = make_recipe(documents, teacher, target=16, budget=48, max_new_tokens=16)
     control = Control(length=(2.0, 6.0), unasked=0.1)
     return recipe.model_copy(update={"student": student, "control": control})
 
