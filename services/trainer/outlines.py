@@ -8,16 +8,18 @@ from stillhouse.recipe import Compression
 from stillhouse.text.weights import TURNING, is_key, standard
 from stillhouse.text.words import words
 
-FILLERS = ("a", "an", "the", "is", "are", "that", "which", "it", "this")
+FILLERS = ("a", "an", "the")
 _LONGEST = 80  # words of a passage; more is no sentence
 
 
-def outline_of(text: str, settings: Compression) -> Outline | None:
-    """The outline of a document's sentences; None where none has words enough.
+def outline_of(text: str, settings: Compression | None) -> Outline | None:
+    """The outline of a document's sentences; None where none has words enough, or none is asked.
 
     A step weighs as many key words as it has; one that holds a word that turns a meaning is
     fixed (`stillhouse.text.weights`).
     """
+    if settings is None:
+        return None
     every = map(_steps, sentences(text))
     passages = tuple(
         one for one in every if len(one) <= _LONGEST and _weight(one) >= settings.least
@@ -33,7 +35,13 @@ def _steps(sentence: str) -> tuple[Step, ...]:
 
 def _step(chunk: str) -> Step:
     inside = [standard(word) for word in words(chunk)]
-    return Step(chunk, sum(map(is_key, inside)), any(word in TURNING for word in inside))
+    return Step(
+        chunk,
+        weight=sum(map(is_key, inside)),
+        fixed=any(word in TURNING for word in inside),
+        loose=chunk.lower() in FILLERS,
+        closes=chunk.endswith((",", ";", ":")),
+    )
 
 
 def _weight(passage: tuple[Step, ...]) -> int:

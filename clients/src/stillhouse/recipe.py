@@ -172,14 +172,15 @@ class Constraints(_Section):
     )
     compression: Compression | None = Field(
         default=None,
-        description="Where it is given (`{}` for its defaults), the teacher of generation 1 can "
-        "write nothing but compressions of a sentence; students write freely.",
+        description="Where it is given (`{}` for its defaults), candidates are compressions: one "
+        "sentence of the document with words left out, up to an article put in. A document "
+        "without a sentence that is long enough is written about freely.",
     )
 
     @property
     def active(self) -> bool:
         """Whether there is any constraint."""
-        return bool(self.include or self.exclude or self.keywords)
+        return bool(self.include or self.exclude or self.keywords or self.compression)
 
 
 class Layer(_Section):
@@ -419,6 +420,8 @@ class Recipe(_Section):
     def _budget_covers_target(self) -> Recipe:
         if 0 < self.generation.beam < self.generation.samples:
             raise ValueError("generation.beam must be 0 or at least generation.samples")
+        if self.generation.beam and self.constraints.compression:
+            raise ValueError("generation.beam must be 0 where constraints.compression is given")
         if self.generation.budget < self.generation.target:
             raise ValueError("generation.budget must not be below generation.target")
         return self

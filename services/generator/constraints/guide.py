@@ -60,5 +60,10 @@ class Guide:
                 logits[:] = -torch.inf
                 logits[needed] = forced
 
+    def satisfied(self, text: str) -> tuple[bool, ...]:
+        """For each clause, and last for the outline if there is one, whether a text holds to it."""
+        along = () if self._compression is None else (self._compression.holds(text),)
+        return self._constraints.holds(text) + along
+
     def _standing(self, row: int) -> Standing:
         return self._standings.get(row, Standing())

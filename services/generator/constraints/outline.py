@@ -7,6 +7,7 @@ light words of its own, so that it can't change who does what to whom.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -16,16 +17,15 @@ from numpy.typing import NDArray
 
 from services.checkpoints.vocabulary import Vocabulary
 from stillhouse.errors import InvalidArgument
-from stillhouse.generator.types import Outline, Step
+from stillhouse.generator.types import Decoding, Outline, Step
 
-_FILLERS_IN_A_ROW = 2
 _PERIOD = b"."
 
 
 class Thread(NamedTuple):
     """One way to read a text: which step of which passage it took last (-1: none yet), what it
     left out since the last step of weight, the weight and the run of neighbours taken so far,
-    the fillers since; `rest` is what is left to write of the word under way.
+    whether a filler stands behind it; `rest` is what is left to write of the word under way.
     """
 
     passage: int
@@ -33,14 +33,14 @@ class Thread(NamedTuple):
     left_out: int = 0
     weight: int = 0
     run: int = 0
-    fillers: int = 0
+    filled: bool = False
     over: bool = False
     rest: bytes = b""
 
     @property
     def begun(self) -> bool:
         """Whether a word was written."""
-        return self.place >= 0 or self.fillers > 0
+        return self.place >= 0 or self.filled
 
 
 Reading = frozenset[Thread]
@@ -51,8 +51,6 @@ class Compression:
     """An outline over a vocabulary; shared by all texts that are written along it."""
 
     def __init__(self, outline: Outline, vocabulary: Vocabulary) -> None:
-        """InvalidArgument for an outline along which nothing can be written."""
-        check_outline(outline)
         self._outline = outline
         self._vocabulary = vocabulary
         self._fillers = tuple(filler.encode() for filler in outline.fillers)
@@ -65,7 +63,8 @@ class Compression:
         self._options: dict[Thread, list[tuple[bytes, Thread]]] = {}
         self._allowed: dict[Reading, NDArray[np.bool_]] = {}
         self._advanced: dict[tuple[Reading, int], Reading] = {}
-        self.start: Reading = frozenset(Thread(i) for i in range(len(outline.passages)))
+        starts = map(Thread, range(len(outline.passages)))
+        self.start: Reading = frozenset(one for one in starts if self._can_end(one))
 
     def advance(self, reading: Reading, token: int) -> Reading:
         """The readings that are left with one more token."""
@@ -97,11 +96,11 @@ class Compression:
         return allowed
 
     def holds(self, text: str) -> bool:
-        """Whether a finished text, a period behind it, is a compression of one of the passages."""
-        readings = {
-            one for thread in self.start for one in self._read(thread, text.strip().encode())
-        }
-        return any(thread.over and not thread.rest for thread in readings)
+        """Whether a finished text is a compression of one of the passages."""
+        reading = self.start
+        for piece in re.findall(rb"\s*\S+", text.strip().encode()):
+            reading = frozenset(one for thread in reading for one in self._read(thread, piece))
+        return any(thread.over and not thread.rest for thread in reading)
 
     def _read(self, thread: Thread, piece: bytes) -> Iterator[Thread]:
         if not piece:
@@ -118,8 +117,13 @@ class Compression:
         """What may be written at the end of a word, and where that leads."""
         found = self._options.get(thread)
         if found is None:
-            found = self._options[thread] = list(self._find_next(thread))
+            ways = self._find_next(thread)
+            found = self._options[thread] = [one for one in ways if self._can_end(one[1])]
         return found
+
+    def _can_end(self, thread: Thread) -> bool:
+        """Whether a text can come to its end from there, length aside."""
+        return thread.over or self._complete(thread) or bool(self._next(thread))
 
     def _find_next(self, thread: Thread) -> Iterator[tuple[bytes, Thread]]:
         if thread.over:
@@ -127,32 +131,37 @@ class Compression:
         outline = self._outline
         if self._complete(thread):
             yield _PERIOD, thread._replace(over=True)
-        if thread.fillers < _FILLERS_IN_A_ROW:
-            after = thread._replace(fillers=thread.fillers + 1, run=0)
+        if not thread.filled:
+            after = thread._replace(filled=True)
             for filler in self._fillers:
                 yield from _behind(thread, (filler,), after)
         passage, left_out = outline.passages[thread.passage], thread.left_out
+        gap: list[Step] = []
+        last = passage[thread.place] if thread.place >= 0 else None
         for place in range(thread.place + 1, len(passage)):
             step = passage[place]
-            neighbour = place == thread.place + 1 and thread.place >= 0 and not thread.fillers
-            run = thread.run + 1 if neighbour else 1
-            if run <= outline.run:
+            run = thread.run + 1 if not gap and thread.place >= 0 else 1
+            filled = thread.filled and not gap  # an article stands in for something
+            if run <= outline.run and not filled and _may_follow(last, gap, step):
                 weight = min(thread.weight + step.weight, outline.least)
                 kept = 0 if step.weight or step.fixed else left_out
                 after = Thread(thread.passage, place, kept, weight, run)
                 yield from _behind(thread, self._written[thread.passage][place], after)
             if step.fixed:
                 return
+            gap.append(step)
             if thread.place >= 0:
                 left_out += step.weight
             if left_out > outline.skip:
                 return
 
     def _complete(self, thread: Thread) -> bool:
+        passage = self._outline.passages[thread.passage]
         return (
             thread.place >= max(0, self._last_fixed[thread.passage])
             and thread.weight >= self._outline.least
-            and not thread.fillers
+            and not thread.filled
+            and (passage[thread.place].weight > 0 or thread.place == len(passage) - 1)
         )
 
     def _spellings(self, text: bytes) -> NDArray[np.int64]:
@@ -165,8 +174,14 @@ class Compression:
         return found
 
 
-def check_outline(outline: Outline, field: str = "outline") -> None:
+def check_outline(outline: Outline | None, decoding: Decoding, field: str) -> None:
     """InvalidArgument names what makes it impossible to write along."""
+    if outline is None:
+        return
+    if decoding.beam is not None:
+        raise InvalidArgument(field, "can't be searched along; leave decoding.beam out to sample")
+    if outline.run == 0:
+        raise InvalidArgument(f"{field}.run", "must be 1 or more")
     if not any(sum(s.weight for s in one) >= outline.least for one in outline.passages):
         raise InvalidArgument(
             f"{field}.passages", f"none has a weight of {outline.least}, which a text must have"
@@ -174,6 +189,17 @@ def check_outline(outline: Outline, field: str = "outline") -> None:
     for text in (*outline.fillers, *(s.text for one in outline.passages for s in one)):
         if not text or text.split() != [text]:
             raise InvalidArgument(field, f"{text!r} is no word: it must hold no white space")
+
+
+def _may_follow(last: Step | None, gap: Sequence[Step], step: Step) -> bool:
+    """Whether `step` may follow `last`, the first of a text None, with `gap` left out between."""
+    if not gap:
+        return True
+    if last is None:
+        return step.weight > 0
+    if any(one.closes for one in gap) and not last.closes:
+        return False
+    return any(one.weight for one in gap) or all(one.loose for one in gap)
 
 
 def _behind(
@@ -184,9 +210,14 @@ def _behind(
         if thread.begun:
             yield b" " + form, after
             continue
-        for cased in {form, form[:1].upper() + form[1:]}:
+        for cased in {form, _capitalised(form)}:
             yield cased, after
             yield b" " + cased, after
+
+
+def _capitalised(form: bytes) -> bytes:
+    word = form.decode()
+    return (word[0].upper() + word[1:]).encode()
 
 
 @lru_cache(4096)
@@ -197,6 +228,3 @@ def _forms(text: str) -> tuple[bytes, ...]:
     if text == f"{bare},":
         written.append(text)
     return tuple(one.encode() for one in dict.fromkeys(written))
-
-
-__all__ = ["Compression", "Outline", "Reading", "Step", "Thread", "check_outline"]

@@ -11,7 +11,8 @@ NEGATIONS = frozenset({"no", "not", "never", "nor", "neither", "without"})
 
 _TURNING_WORDS = """
 or only unless except if before after until since than more less other another between against
-must may might should optionally sometimes usually often always almost nearly
+must may might should optionally sometimes usually often always almost nearly whether either
+maximum minimum most least all every both same different
 """
 TURNING = NEGATIONS | frozenset(_TURNING_WORDS.split())
 """Words that turn a meaning round where they are left out or put in."""
@@ -30,5 +31,7 @@ def standard(word: str) -> str:
 
 
 def is_key(word: str) -> bool:
-    """Whether a standard word carries content or turns a meaning."""
-    return word in TURNING or (word not in LIGHT and is_content(word))
+    """Whether a standard word carries content, as a variable's letter does, or turns a meaning."""
+    if word in TURNING:
+        return True
+    return word not in LIGHT and (is_content(word) or (len(word) == 1 and word.isalpha()))
