@@ -33,13 +33,14 @@ from services.trainer.report import Report, spread
 from services.trainer.schedule import Schedule
 from services.trainer.students.progress import Progress
 from services.trainer.students.running import trained
+from services.trainer.students.start import start_of
 from services.trainer.students.training import Job
 from stillhouse.corpus import SourceDocument
 from stillhouse.filter.client import AsyncFilterClient
 from stillhouse.filter.types import Document
 from stillhouse.generator.client import AsyncGeneratorClient
 from stillhouse.generator.types import Clause, ModelPointer
-from stillhouse.recipe import FIRST, Recipe
+from stillhouse.recipe import Recipe
 from stillhouse.trainer.types import GenerationProgress, Stage
 
 log = logging.getLogger(__name__)
@@ -238,7 +239,9 @@ class Conductor:
             seed = derived_seed(self._recipe.seed, f"student {generation}")
             rows = read_table(self._folder.dataset(generation)).to_pylist()
             job = Job(
-                start=self._start or self._beginning(teacher),
+                start=start_of(
+                    self._recipe.student, teacher=teacher, first=self._teacher, named=self._start
+                ),
                 pairs=pairs_of(rows, asking, self._recipe, seed),
                 settings=self._recipe.student,
                 seed=seed,
@@ -250,9 +253,6 @@ class Conductor:
         self._folder.drop_training(generation)
         found = await asyncio.to_thread(digest, folder)
         return ModelPointer(str(folder.resolve()), found, generation)
-
-    def _beginning(self, teacher: ModelPointer) -> ModelPointer:
-        return self._teacher if self._recipe.student.start == FIRST else teacher
 
     def _learned(self, progress: Progress) -> None:
         self._monitor.update(
