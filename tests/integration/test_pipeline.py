@@ -17,17 +17,19 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from transformers import AutoConfig
 
+from services.checkpoints.digest import digest
 from services.index.build import build_index
 from stillhouse import corpus
 from stillhouse.errors import Unavailable
 from stillhouse.generator.types import ModelPointer
 from stillhouse.local.stack import Stack, StackConfig, running
-from stillhouse.recipe import Compression, Constraints, Recipe
+from stillhouse.recipe import Compression, Constraints, Control, Recipe, Student
 from stillhouse.trainer.client import TrainerClient
 from stillhouse.trainer.types import Run, RunState, Stage
 from tests.support.corpus import write_corpus
-from tests.support.tiny_model import make_tiny_model
+from tests.support.tiny_model import make_tiny_model, make_tiny_seq2seq
 
 pytestmark = pytest.mark.timeout(200)
 
@@ -223,6 +225,57 @@ def test_constraints_reach_the_candidates_and_the_verdicts(
         violated = not all(row["clauses"])
         assert (row["reason"] == "constraints.unmet") == violated
         assert dict(row["scores"])["constraints.unmet"] == row["clauses"].count(False)
+
+
+@pytest.fixture(scope="module")
+def controlled_recipe(
+    tmp_path_factory: pytest.TempPathFactory, documents: Path, teacher: ModelPointer
+) -> Recipe:
+    """Students are T5s of two layers, made of one of four, asked for lengths in turn."""
+    start = make_tiny_seq2seq(tmp_path_factory.mktemp("start"), "t5", layers=4)
+    student = Student(
+        start=start.uri, layers=2, method="full", epochs=6, batch_size=4, save_steps=3,
+        validation=0.2, balance=("source", "control"),
+    )  # fmt: skip
+    recipe = make_recipe(documents, teacher, target=16, budget=48, max_new_tokens=16)
+    control = Control(length=(2.0, 6.0), unasked=0.1)
+    return recipe.model_copy(update={"student": student, "control": control})
+
+
+@pytest.fixture(scope="module")
+def controlled(trainer: TrainerClient, controlled_recipe: Recipe) -> Run:
+    return finish(trainer, trainer.create_run(controlled_recipe.to_yaml(), "controlled").id)
+
+
+def test_students_of_another_kind_write_and_are_asked_for_buckets(controlled: Run) -> None:
+    folder = Path(controlled.folder)
+    config = AutoConfig.from_pretrained(folder / "student-gen2")
+    assert (config.model_type, config.num_layers, config.num_decoder_layers) == ("t5", 2, 2)
+    found = pq.read_table(folder / "evaluation" / "control.parquet").to_pylist()
+    assert len(found) == 2 * 3 * 4  # students, buckets, held-out documents
+    assert {row["system"] for row in found} == {"student gen 1", "student gen 2"}
+    assert {(row["asked"], row["asked_low"]) for row in found} == {(0, 0.0), (1, 2.0), (2, 6.0)}
+    assert controlled.held_out_loss > 0
+    assert (controlled.tokens_per_second, controlled.eta_seconds) == (0, 0)
+    assert not list(folder.glob("training/*"))
+
+
+def test_a_trainer_that_dies_in_training_makes_the_same_student(
+    stack: Stack, trainer: TrainerClient, controlled: Run, controlled_recipe: Recipe
+) -> None:
+    recipe = controlled_recipe.model_copy(update={"generations": 1})
+    run = trainer.create_run(recipe.to_yaml(), "killed-in-training")
+    now = watch(trainer, run.id, lambda now: now.stage is Stage.TRAINING and now.stage_done > 6)
+    assert now.stage is Stage.TRAINING
+    assert now.tokens_per_second > 0
+    kill(stack, "trainer")
+    stack.revive()
+    stack.wait_serving()
+    assert list(Path(now.folder).glob("training/gen-1/checkpoint-*/whole"))
+    patiently(lambda: trainer.resume_run(run.id))
+    ended = finish(trainer, run.id)
+    students = [Path(one.folder) / "student-gen1" for one in (controlled, ended)]
+    assert digest(students[0]) == digest(students[1])
 
 
 def test_outlines_reach_the_candidates_and_the_verdicts(
