@@ -22,11 +22,16 @@ results has all of them. A key that is not known is refused by name. This page i
 
 def render() -> str:
     """The page."""
-    sections = [_section("", Recipe)]
-    for name, field in Recipe.model_fields.items():
+    return "\n".join([_HEAD, *_sections("", Recipe)])
+
+
+def _sections(name: str, model: type[BaseModel]) -> list[str]:
+    """A section, and behind it those within it."""
+    sections = [_section(name, model)]
+    for key, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            sections.append(_section(name, field.annotation))
-    return "\n".join([_HEAD, *sections])
+            sections += _sections(f"{name}.{key}".lstrip("."), field.annotation)
+    return sections
 
 
 def _section(name: str, model: type[BaseModel]) -> str:

@@ -153,4 +153,8 @@ def train(
         merged = cast(PreTrainedModel, adapted.merge_and_unload())
         merged.save_pretrained(part)
         loaded.tokenizer.save_pretrained(part)
+        # To the byte: an index that the teacher's tokenizer cut knows it by its checksum.
+        tokenizer = Path(teacher.uri) / "tokenizer.json"
+        if tokenizer.is_file():
+            shutil.copyfile(tokenizer, part / tokenizer.name)
         shutil.rmtree(part / "trainer", ignore_errors=True)
