@@ -12,7 +12,7 @@ from services.experiments.agreement import Flags, Foretold, buckets, share
 from services.experiments.perplexity import Interval
 from stillhouse.errors import FailedPrecondition
 
-_FEWEST = 20  # tokens behind a point of the plot
+_FEWEST = 20  # tokens behind a point of the plot, and behind an interval by suffix length
 _KINDS = (("not sparse", False), ("sparse", True))
 
 
@@ -43,7 +43,8 @@ def markdown(setting: Setting, texts: Mapping[str, Foretold]) -> str:
             for one in texts.values():
                 chosen = bucket.holds(one) & (one.sparse == sparse)
                 found = _share(one.agrees, chosen, one, setting)
-                cells.append(f"{_shown(found)} of {chosen.sum():,}" if chosen.any() else "")
+                shown = _shown(found) if chosen.sum() >= _FEWEST else f"{found.value:.1%}"
+                cells.append(f"{shown} of {chosen.sum():,}" if chosen.any() else "")
             lines.append(f"| {bucket} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -70,7 +71,7 @@ def _shown(one: Interval) -> str:
 
 
 def plot(setting: Setting, texts: Mapping[str, Foretold], path: Path) -> None:
-    """Agreement, and below it the share of tokens, by suffix length, as PNG.
+    """Agreement, and below it the share of tokens, by suffix length, as PNG; the first text black.
 
     FailedPrecondition without matplotlib.
     """
@@ -90,14 +91,15 @@ def plot(setting: Setting, texts: Mapping[str, Foretold], path: Path) -> None:
             sizes = np.array([tokens.sum() for tokens in chosen])
             found = [_share(one.agrees, tokens, one, setting) for tokens in chosen]
             enough = sizes >= _FEWEST
-            style = {"color": f"C{number}", "marker": "o", "markersize": 4, "label": name}
+            colour = f"C{number - 1}" if number else "black"
+            style = {"color": colour, "marker": "o", "markersize": 4, "label": name}
             at = np.arange(len(names))[enough]
             values, lows, highs = (
                 np.array([getattr(two, end) for two in found])[enough]
                 for end in ("value", "low", "high")
             )
             upper.plot(at, values, **style)
-            upper.fill_between(at, lows, highs, color=f"C{number}", alpha=0.12, linewidth=0)
+            upper.fill_between(at, lows, highs, color=colour, alpha=0.12, linewidth=0)
             lower.plot(np.arange(len(names)), sizes / len(one), **style)
         upper.set_title(f"{kind} estimates")
         upper.grid(alpha=0.3)

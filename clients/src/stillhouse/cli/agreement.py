@@ -121,9 +121,13 @@ def agreement(
     about = (
         f"{described(loaded, info)}. {len(human)} documents of `{corpus.name}`; looked at are the "
         f"{new_tokens} tokens behind the first {prompt_tokens} of each, and what the model writes "
-        f"in their place. Of no document more than {max_contaminated:.0%} lies in matches of "
-        f"{long_match} tokens or more with the index. Seed {seed}."
+        f"in their place, seed {seed}."
     )
+    if max_contaminated < 1:
+        about += (
+            f" Of no document more than {max_contaminated:.0%} lies in matches of {long_match} "
+            "tokens or more with the index."
+        )
     setting = page.Setting(f"Agreement: {corpus.stem}", about, resamples, seed)
     shown = page.markdown(setting, found)
     click.echo(shown, nl=False)
