@@ -51,7 +51,7 @@ class Indexes:
             raise Unavailable(f"its index service at {self._target}: {error}") from None
         tokenizer = Path(loaded.pointer.uri) / "tokenizer.json"
         own = hashlib.sha256(tokenizer.read_bytes()).hexdigest() if tokenizer.is_file() else ""
-        found = {}
+        found: dict[str, str] = {}
         for one in known:
             if one.ready and own and one.tokenizer_sha256 == own:
                 names = [one.name, *one.aliases] + ([""] if len(known) == 1 else [])

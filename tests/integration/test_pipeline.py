@@ -6,6 +6,7 @@ some of it through. What is tested is the way of the data.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import time
@@ -19,7 +20,7 @@ import yaml
 
 from services.index.build import build_index
 from stillhouse import corpus
-from stillhouse.errors import Unavailable
+from stillhouse.errors import InvalidArgument, Unavailable
 from stillhouse.generator.types import ModelPointer
 from stillhouse.local.stack import Stack, StackConfig, running
 from stillhouse.recipe import Constraints, Recipe
@@ -222,6 +223,35 @@ def test_constraints_reach_the_candidates_and_the_verdicts(
         violated = not all(row["clauses"])
         assert (row["reason"] == "constraints.unmet") == violated
         assert dict(row["scores"])["constraints.unmet"] == row["clauses"].count(False)
+
+
+def test_an_index_is_mixed_in_by_teacher_and_student(
+    trainer: TrainerClient, calm: Run, documents: Path, index: Path, teacher: ModelPointer
+) -> None:
+    infgram = {"weight": 0.5, "sparse_weight": 0.9, "min_suffix": 2}
+    recipe = make_recipe(documents, teacher, target=16, budget=32, infgram=infgram)
+    run = finish(trainer, trainer.create_run(recipe.to_yaml(), "mixed").id)
+    kept = Recipe.parse((Path(run.folder) / "recipe.yaml").read_text()).generation.infgram
+    assert kept.digest == hashlib.sha256((index / "manifest.json").read_bytes()).hexdigest()
+    for generation in (1, 2):
+        assert candidates(run, generation)
+    plain = {text for _, _, text in candidates(calm, 1)}
+    # An untrained teacher knows no word; what it wrote with the index's help has many.
+    words = [text.split() for _, _, text in candidates(run, 1)]
+    corpus_words = set(documents.read_text().split())
+    known = [word in corpus_words for text in words for word in text]
+    others = [word in corpus_words for text in plain for word in text.split()]
+    assert sum(known) / len(known) > 2 * sum(others) / len(others)
+
+
+def test_an_index_that_is_not_there_is_refused(
+    trainer: TrainerClient, documents: Path, teacher: ModelPointer
+) -> None:
+    infgram = {"sparse_weight": 0.9, "index": "other"}
+    recipe = make_recipe(documents, teacher, infgram=infgram).to_yaml()
+    with pytest.raises(InvalidArgument, match="mix in: corpus") as caught:
+        trainer.create_run(recipe, "no-index")
+    assert caught.value.field == "recipe.generation.infgram.index"
 
 
 def test_candidates_are_listed_with_their_verdicts(trainer: TrainerClient, calm: Run) -> None:

@@ -67,6 +67,15 @@ def test_the_same_seed_gives_the_same_student(teacher: ModelPointer, tmp_path: P
     assert digest(tmp_path / "one") == digest(tmp_path / "two")
 
 
+def test_the_tokenizer_stays_the_teachers_to_the_byte(tmp_path: Path) -> None:
+    """An index knows the tokenizer that cut it by its checksum."""
+    teacher = make_tiny_model(tmp_path / "teacher")
+    file = tmp_path / "teacher" / "tokenizer.json"
+    file.write_text(file.read_text() + "\n")  # as others may write it
+    run(ModelPointer(teacher.uri), tmp_path / "student", epochs=1)
+    assert (tmp_path / "student" / "tokenizer.json").read_bytes() == file.read_bytes()
+
+
 def test_nothing_that_fits_is_said_and_leaves_nothing(
     teacher: ModelPointer, tmp_path: Path
 ) -> None:
