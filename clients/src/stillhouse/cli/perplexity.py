@@ -43,8 +43,8 @@ class _Plan:
               "every second one of CORPUS.")  # fmt: skip
 @click.option("--text-field", default="text", show_default=True, help="Field of the text.")
 @click.option("--domain-field", default="domain", show_default=True, help="Field of the domain.")
-@click.option("--documents", type=click.IntRange(min=1), help="Take that many documents of each "
-              "file, chosen by a hash of their ids.")  # fmt: skip
+@click.option("--documents", type=click.IntRange(min=1), default=500, show_default=True,
+              help="Most documents of each file, chosen by a hash of their ids.")  # fmt: skip
 @click.option("--document-tokens", type=click.IntRange(min=1), default=1024, show_default=True,
               help="Documents are cut to that many tokens.")  # fmt: skip
 @click.option("--window", type=click.IntRange(min=1), default=1024, show_default=True,
@@ -72,7 +72,7 @@ def perplexity(
     validation: Path | None,
     text_field: str,
     domain_field: str,
-    documents: int | None,
+    documents: int,
     max_contaminated: float,
     resamples: int,
     seed: int,
