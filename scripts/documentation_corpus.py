@@ -284,7 +284,10 @@ def main() -> None:
         "--limit", type=int, default=20, help="megabytes of text taken of one package"
     )
     parser.add_argument(
-        "--held-out", type=int, default=HeldOut().documents, help="documents in each file but corpus"
+        "--held-out",
+        type=int,
+        default=HeldOut().documents,
+        help="documents in each file but corpus",
     )
     parser.add_argument(
         "--per-package", type=int, default=HeldOut().per_package, help="of them from one package"

@@ -10,6 +10,7 @@ import grpc
 
 from services.generator.backends.base import Backend, required
 from services.generator.constraints.occurrence import check_clauses
+from services.generator.constraints.outline import check_outline
 from services.generator.settings import GeneratorSettings
 from stillhouse.errors import InvalidArgument
 from stillhouse.generator import convert
@@ -51,6 +52,7 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
         check_decoding(decoding)
         for number, prompt in enumerate(prompts):
             check_clauses(prompt.constraints, f"prompts[{number}].constraints")
+            check_outline(prompt.outline, decoding, f"prompts[{number}].outline")
         rows = max(decoding.samples, decoding.beam.width if decoding.beam else 0)
         _check_limit("prompts", len(prompts) * rows, self._settings.max_samples)
         _check_distinct([prompt.id for prompt in prompts])
@@ -104,8 +106,8 @@ def _check_beam(beam: Beam) -> None:
 
 def _check_infgram(infgram: Infgram) -> None:
     for name in ("weight", "sparse_weight"):
-        if not 0 <= getattr(infgram, name) <= 1:
-            raise InvalidArgument(f"decoding.infgram.{name}", "must lie between 0 and 1")
+        if not 0 <= getattr(infgram, name) < 1:
+            raise InvalidArgument(f"decoding.infgram.{name}", "must be at least 0 and below 1")
     if infgram.min_suffix < 1:
         raise InvalidArgument("decoding.infgram.min_suffix", "must be at least 1")
 

@@ -62,7 +62,7 @@ def test_what_is_written_names_every_key() -> None:
         ("filter: {layers: [{}]}", "recipe.filter.layers.0.name", "required"),
         ("prompt: {template: none}", "recipe.prompt.template", "must contain {document} exactly"),
         ('prompt: {template: "{document}{document}"}', "recipe.prompt.template", "exactly once"),
-        ("generation: {infgram: {weight: 2}}", "recipe.generation.infgram.weight", "equal to 1"),
+        ("generation: {infgram: {weight: 1}}", "recipe.generation.infgram.weight", "less than 1"),
         ("generation: {infgram: {digest: abc}}", "recipe.generation.infgram.digest", "pattern"),
         ("generation: {infgram: {lambda: 1}}", "recipe.generation.infgram.lambda", "known here: w"),
         (

@@ -18,7 +18,16 @@ from services.generator.nucleus import draw, uniforms
 from services.generator.sampling import sample
 from services.index.build import build_index
 from stillhouse.errors import FailedPrecondition, InvalidArgument
-from stillhouse.generator.types import Beam, Clause, Decoding, Infgram, Literal, Prompt
+from stillhouse.generator.types import (
+    Beam,
+    Clause,
+    Decoding,
+    Infgram,
+    Literal,
+    Outline,
+    Prompt,
+    Step,
+)
 from stillhouse.index.client import IndexClient
 from tests.support.mixture import naive_mixture
 from tests.support.service_process import started
@@ -143,6 +152,15 @@ def test_constraints_hold_on_the_mixture(tiny: LoadedModel, client: IndexClient)
     decoding = Decoding(6, 24, seed=3, guidance=3.0, infgram=Infgram(0.9, 0.9))
     (group,) = sample(tiny, prompts, decoding, index=client)
     assert all(one.clauses == (True, True) for one in group)
+    assert group == sample(tiny, prompts, decoding, index=client)[0]
+
+
+def test_an_outline_holds_on_the_mixture(tiny: LoadedModel, client: IndexClient) -> None:
+    outline = Outline((tuple(map(Step, TEXTS[2].split())),), run=4, least=4)
+    prompts = [Prompt("a", "In short:", outline=outline)]
+    decoding = Decoding(4, 60, seed=3, infgram=Infgram(0.7, 0.9))
+    (group,) = sample(tiny, prompts, decoding, index=client)
+    assert all(one.clauses == (True,) for one in group)
     assert group == sample(tiny, prompts, decoding, index=client)[0]
 
 
