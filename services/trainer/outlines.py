@@ -40,6 +40,7 @@ def _step(chunk: str) -> Step:
         weight=sum(map(is_key, inside)),
         fixed=any(word in TURNING for word in inside),
         loose=chunk.lower() in FILLERS,
+        closes=chunk.endswith((",", ";", ":")),
     )
 
 

@@ -10,14 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.checkpoints.vocabulary import Vocabulary
 from stillhouse.errors import InvalidArgument
 from stillhouse.generator.types import Decoding, Outline, Step
+
+if TYPE_CHECKING:  # at run time rpc.py, which only checks outlines, would need transformers
+    from services.checkpoints.vocabulary import Vocabulary
 
 _PERIOD = b"."
 
@@ -137,10 +139,12 @@ class Compression:
                 yield from _behind(thread, (filler,), after)
         passage, left_out = outline.passages[thread.passage], thread.left_out
         gap: list[Step] = []
+        last = passage[thread.place] if thread.place >= 0 else None
         for place in range(thread.place + 1, len(passage)):
             step = passage[place]
             run = thread.run + 1 if not gap and thread.place >= 0 else 1
-            if run <= outline.run and self._may_follow(thread, gap, step):
+            filled = thread.filled and not gap  # an article stands in for something
+            if run <= outline.run and not filled and _may_follow(last, gap, step):
                 weight = min(thread.weight + step.weight, outline.least)
                 kept = 0 if step.weight or step.fixed else left_out
                 after = Thread(thread.passage, place, kept, weight, run)
@@ -152,15 +156,6 @@ class Compression:
                 left_out += step.weight
             if left_out > outline.skip:
                 return
-
-    @staticmethod
-    def _may_follow(thread: Thread, gap: Sequence[Step], step: Step) -> bool:
-        """Whether `step` may be taken where `gap` is left out before it."""
-        if not gap:
-            return not thread.filled
-        if thread.place < 0:
-            return step.weight > 0
-        return any(one.weight for one in gap) or all(one.loose for one in gap)
 
     def _complete(self, thread: Thread) -> bool:
         passage = self._outline.passages[thread.passage]
@@ -196,6 +191,17 @@ def check_outline(outline: Outline | None, decoding: Decoding, field: str) -> No
     for text in (*outline.fillers, *(s.text for one in outline.passages for s in one)):
         if not text or text.split() != [text]:
             raise InvalidArgument(field, f"{text!r} is no word: it must hold no white space")
+
+
+def _may_follow(last: Step | None, gap: Sequence[Step], step: Step) -> bool:
+    """Whether `step` may follow `last`, the first of a text None, with `gap` left out between."""
+    if not gap:
+        return True
+    if last is None:
+        return step.weight > 0
+    if any(one.closes for one in gap) and not last.closes:
+        return False
+    return any(one.weight for one in gap) or all(one.loose for one in gap)
 
 
 def _behind(

@@ -24,6 +24,7 @@ STEPS = st.builds(
     st.integers(0, 2),
     st.booleans(),
     st.booleans(),
+    st.booleans(),
 )
 OUTLINES = st.builds(
     Outline,
@@ -72,6 +73,10 @@ def fits(passage: tuple[Step, ...], kept: tuple[int, ...], outline: Outline) -> 
         and (kept[0] == 0 or passage[kept[0]].weight > 0)
         and (kept[-1] == len(passage) - 1 or passage[kept[-1]].weight > 0)
         and all(is_phrase(passage[one + 1 : other]) for one, other in pairs)
+        and all(
+            passage[one].closes or not any(step.closes for step in passage[one + 1 : other])
+            for one, other in pairs
+        )
         and longest_run(pairs) <= outline.run
         and most_left_out(passage, kept) <= outline.skip
     )
