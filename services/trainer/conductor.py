@@ -68,6 +68,12 @@ class Backends:
         readiness.check_workers(recipe, teacher, workers)
         readiness.check_writer(await self.generator.describe(timeout=_PATIENCE))
 
+    async def with_index(self, recipe: Recipe) -> Recipe:
+        """As `readiness.with_index`; Unavailable if there is an index and no generator answers."""
+        if not recipe.generation.infgram.active:
+            return recipe
+        return readiness.with_index(recipe, await self.workers.describe(timeout=_PATIENCE))
+
 
 class Conductor:
     """Takes one run from wherever it stands to its report.

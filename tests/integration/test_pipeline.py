@@ -6,6 +6,7 @@ some of it through. What is tested is the way of the data.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import signal
@@ -22,7 +23,7 @@ from transformers import AutoConfig
 from services.checkpoints.digest import digest
 from services.index.build import build_index
 from stillhouse import corpus
-from stillhouse.errors import Unavailable
+from stillhouse.errors import InvalidArgument, Unavailable
 from stillhouse.generator.types import ModelPointer
 from stillhouse.local.stack import Stack, StackConfig, running
 from stillhouse.recipe import Compression, Constraints, Control, Recipe, Student
@@ -276,6 +277,35 @@ def test_a_trainer_that_dies_in_training_makes_the_same_student(
     ended = finish(trainer, run.id)
     students = [Path(one.folder) / "student-gen1" for one in (controlled, ended)]
     assert digest(students[0]) == digest(students[1])
+
+
+def test_an_index_is_mixed_in_by_teacher_and_student(
+    trainer: TrainerClient, calm: Run, documents: Path, index: Path, teacher: ModelPointer
+) -> None:
+    infgram = {"weight": 0.5, "sparse_weight": 0.9, "min_suffix": 2}
+    recipe = make_recipe(documents, teacher, target=16, budget=32, infgram=infgram)
+    run = finish(trainer, trainer.create_run(recipe.to_yaml(), "mixed").id)
+    kept = Recipe.parse((Path(run.folder) / "recipe.yaml").read_text()).generation.infgram
+    assert kept.digest == hashlib.sha256((index / "manifest.json").read_bytes()).hexdigest()
+    for generation in (1, 2):
+        assert candidates(run, generation)
+    plain = {text for _, _, text in candidates(calm, 1)}
+    # An untrained teacher knows no word; what it wrote with the index's help has many.
+    words = [text.split() for _, _, text in candidates(run, 1)]
+    corpus_words = set(documents.read_text().split())
+    known = [word in corpus_words for text in words for word in text]
+    others = [word in corpus_words for text in plain for word in text.split()]
+    assert sum(known) / len(known) > 2 * sum(others) / len(others)
+
+
+def test_an_index_that_is_not_there_is_refused(
+    trainer: TrainerClient, documents: Path, teacher: ModelPointer
+) -> None:
+    infgram = {"sparse_weight": 0.9, "index": "other"}
+    recipe = make_recipe(documents, teacher, infgram=infgram).to_yaml()
+    with pytest.raises(InvalidArgument, match="mix in: corpus") as caught:
+        trainer.create_run(recipe, "no-index")
+    assert caught.value.field == "recipe.generation.infgram.index"
 
 
 def test_outlines_reach_the_candidates_and_the_verdicts(

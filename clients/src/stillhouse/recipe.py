@@ -99,6 +99,44 @@ class PromptTemplate(_Section):
         return value
 
 
+class Infgram(_Section):
+    """An n-gram index with n = infinity that is mixed into the teacher while it writes.
+
+    P = (1 - w) P_teacher + w P_ngram, at every token; in the evaluation nothing is mixed.
+    """
+
+    weight: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="w where several tokens can follow by the index. With both weights 0 no index "
+        "is asked.",
+    )
+    sparse_weight: float = Field(
+        default=0.0, ge=0, lt=1, description="w where one single token can follow by the index."
+    )
+    min_suffix: PositiveInt = Field(
+        default=1,
+        description="Tokens of the text's end that must occur in the index; w is 0 where fewer do.",
+    )
+    index: str = Field(
+        default="",
+        description="Name of the index at the generators' index service (STILLHOUSE_INDEX_TARGET); "
+        "empty: its only one. It must be cut by the teacher's tokenizer.",
+    )
+    digest: str = Field(
+        default="",
+        pattern=r"^([0-9a-f]{64})?$",
+        description="SHA-256 of the index; another one is refused. The run's own recipe holds that "
+        "of the index with which it began.",
+    )
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is mixed in."""
+        return bool(self.weight or self.sparse_weight)
+
+
 class Generation(_Section):
     """How candidates are sampled and when a generation has enough of them."""
 
@@ -126,6 +164,7 @@ class Generation(_Section):
     budget: PositiveInt = Field(
         default=2048, description="Most candidates sampled in a generation."
     )
+    infgram: Infgram = Infgram()
 
 
 class Compression(_Section):
@@ -135,7 +174,7 @@ class Compression(_Section):
         default=2, ge=0, description="Key words that may be left out between two that stay."
     )
     run: PositiveInt = Field(
-        default=5, description="Most words in a row as they stand in the document."
+        default=8, description="Most words in a row as they stand in the document."
     )
     least: PositiveInt = Field(default=5, description="Key words that a candidate has.")
 
@@ -420,6 +459,8 @@ class Recipe(_Section):
     def _budget_covers_target(self) -> Recipe:
         if 0 < self.generation.beam < self.generation.samples:
             raise ValueError("generation.beam must be 0 or at least generation.samples")
+        if self.generation.beam and self.generation.infgram.active:
+            raise ValueError("generation.beam must be 0 where generation.infgram mixes an index in")
         if self.generation.beam and self.constraints.compression:
             raise ValueError("generation.beam must be 0 where constraints.compression is given")
         if self.generation.budget < self.generation.target:
