@@ -290,7 +290,7 @@ class Student(_Section):
     )
     rank: PositiveInt = Field(default=16, description="Rank of the LoRA matrices.")
     learning_rate: float = Field(
-        default=2e-4, gt=0, description="Peak of AdamW's rate; `full` wants about a tenth of it."
+        default=2e-4, gt=0, description="Peak of AdamW's rate; the default is chosen for `lora`."
     )
     warmup: float = Field(
         default=0.1, ge=0, lt=1, description="Share of the steps in which the rate rises."
@@ -495,6 +495,8 @@ class Recipe(_Section):
             raise ValueError("expert_rounds must be below generations, or nothing trains a student")
         if self.generation.budget < self.generation.target:
             raise ValueError("generation.budget must not be below generation.target")
+        if "control" in self.student.balance and not self.control.active:
+            raise ValueError("student.balance names control, and control has no edges")
         return self
 
     @classmethod

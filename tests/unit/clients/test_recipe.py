@@ -103,6 +103,11 @@ def test_relative_paths_count_from_the_recipe(tmp_path: Path) -> None:
     assert recipe.teacher.model == str(tmp_path / "model")
 
 
+def test_what_is_not_controlled_cant_be_balanced() -> None:
+    assert "control has no edges" in refusal("student: {balance: [control]}").reason
+    assert Recipe.parse("{student: {balance: [control]}, control: {length: [4]}}")
+
+
 def test_the_start_of_students_counts_from_the_recipe_too(tmp_path: Path) -> None:
     recipe = Recipe.parse("student: {start: ./model}").anchored(tmp_path)
     assert recipe.student.named == recipe.student.start == str(tmp_path.resolve() / "model")
