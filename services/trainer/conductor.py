@@ -17,17 +17,17 @@ from services.checkpoints.digest import digest
 from services.checkpoints.load import load_tokenizer
 from services.runtime.streams import Publisher
 from services.topology import CANDIDATES, FILTERS, GENERATORS, MODELS_BUCKET, PROMPTS
-from services.trainer import evaluation, readiness, systems, tables
+from services.trainer import readiness, systems, tables
 from services.trainer.buffer import NEAR_DUPLICATE, TrainingBuffer
 from services.trainer.cascades import cascade_of
 from services.trainer.collector import Collector, Work, timed
 from services.trainer.examiner import Examiner, patiently
-from services.trainer.files import read_table, write_table, write_text
+from services.trainer.files import read_table, write_table
 from services.trainer.funnel import funnel
 from services.trainer.keywords import Idf, clauses_for
 from services.trainer.monitor import Monitor
 from services.trainer.prompts import Plan, decoding_of, derived_seed, make_plan, make_prompt
-from services.trainer.report import Report, spread
+from services.trainer.reporting import write_report
 from services.trainer.schedule import Schedule
 from services.trainer.student import Pair, train
 from stillhouse.corpus import SourceDocument
@@ -85,7 +85,9 @@ class Conductor:
         try:
             await self._generations(training, held_out)
             self._monitor.update(stage=Stage.DONE, seconds=elapsed())
-            self._write_report(training, held_out)
+            await asyncio.to_thread(
+                write_report, self._folder, self._recipe, self._teacher.digest, self._monitor.run
+            )
         finally:
             self._stopped.set()
             clock.cancel()
@@ -101,8 +103,7 @@ class Conductor:
         self._stage(Stage.EVALUATING)
         await patiently(lambda: self._backends.check(self._recipe, self._teacher))
         examiner = self._examiner(held_out)
-        await examiner.texts(systems.LEAD, systems.lead(held_out))
-        await examiner.texts(systems.COPY, systems.copy(held_out))
+        await examiner.baselines()
         await examiner.model(systems.TEACHER, self._teacher, prompts)
         teacher, consumed = self._teacher, 0
         for generation in range(1, self._recipe.generations + 1):
@@ -244,35 +245,6 @@ class Conductor:
         """Tell everybody which model the run's next teacher is."""
         bucket = await self._backends.js.key_value(MODELS_BUCKET)
         await bucket.put(self._folder.id, json.dumps(asdict(student)).encode())
-
-    def _write_report(
-        self, training: Sequence[SourceDocument], held_out: Sequence[SourceDocument]
-    ) -> None:
-        generations = range(1, self._recipe.generations + 1)
-        students = [systems.student_name(generation) for generation in generations]
-        names = [systems.TEACHER, *students, systems.LEAD, systems.COPY]
-        judged = [
-            row
-            for generation in generations
-            for row in tables.judged_candidates(read_table(self._folder.verdicts(generation)))
-        ]
-        report = Report(
-            run_id=self._folder.id,
-            recipe=self._recipe,
-            teacher_digest=self._teacher.digest,
-            seconds=self._monitor.run.seconds,
-            documents=len(training),
-            held_out=len(held_out),
-            generations=self._monitor.run.progress,
-            systems=[
-                evaluation.summarise(name, read_table(self._folder.evaluation(name)), self._recipe)
-                for name in names
-            ],
-            accepted=spread(row for row in judged if row.accepted),
-            rejected=spread(row for row in judged if not row.accepted),
-            texts={one.id: one.text for one in training},
-        )
-        write_text(self._folder.report, report.markdown())
 
     def _stage(self, stage: Stage) -> None:
         self._monitor.update(stage=stage, stage_done=0, stage_total=0)

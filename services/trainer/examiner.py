@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
-from services.trainer import evaluation
+import numpy as np
+
+from services.trainer import evaluation, systems
 from services.trainer.cascades import cascade_of, faithfulness_first
-from services.trainer.files import RunFolder, write_table
+from services.trainer.evaluation import Opinions
+from services.trainer.files import RunFolder, read_table, write_table
 from services.trainer.prompts import derived_seed
 from stillhouse.corpus import SourceDocument
 from stillhouse.errors import ResourceExhausted, Unavailable
 from stillhouse.filter.client import AsyncFilterClient
+from stillhouse.filter.types import Cascade, Verdict
 from stillhouse.generator.client import AsyncGeneratorClient
 from stillhouse.generator.types import Decoding, ModelPointer, Prompt
 from stillhouse.recipe import Recipe
@@ -22,12 +27,16 @@ log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 _AT_ONCE = 8  # documents in one call: progress is seen, and a lost call costs little
+_JUDGED_AT_ONCE = 64
+_WRITTEN_BY = b"written_by"
 
 
 class Examiner:
-    """Writes a table for each system; a system that has one is not examined again.
+    """Writes a table for each system; what is there already is not done again.
 
-    `progress` is told how many documents a model has answered.
+    A table says by what its texts were written (model, prompts, decoding), so that another
+    model of the same name is examined anew. `progress` is told how many documents a model
+    has answered; `independent` is a filter whose critic filtered no candidate.
     """
 
     def __init__(
@@ -38,6 +47,7 @@ class Examiner:
         folder: RunFolder,
         held_out: Sequence[SourceDocument],
         progress: Callable[[int], None],
+        independent: AsyncFilterClient | None = None,
     ) -> None:
         self._generator = generator
         self._judge = judge
@@ -45,39 +55,124 @@ class Examiner:
         self._folder = folder
         self._held_out = held_out
         self._progress = progress
+        self._independent = independent
+        self._words = evaluation.word_budget(held_out, recipe)
 
-    async def model(self, system: str, model: ModelPointer, prompts: Mapping[str, str]) -> None:
-        """Examine a model; `prompts` by document id."""
-        if self._folder.evaluation(system).exists():
-            return
-        texts: list[str] = []
-        for start in range(0, len(self._held_out), _AT_ONCE):
-            part = [Prompt(one.id, prompts[one.id]) for one in self._held_out[start:][:_AT_ONCE]]
-            texts += await patiently(lambda part=part: self._write(model, part))  # type: ignore[misc]
-            self._progress(len(texts))
-        await self.texts(system, texts)
+    async def baselines(self) -> None:
+        """Examine the systems that are no models."""
+        found = systems.baselines(self._held_out, self._words, self._recipe.seed)
+        for system, texts in found.items():
+            await self.texts(system, texts)
+
+    async def model(
+        self,
+        system: str,
+        model: ModelPointer,
+        prompts: Mapping[str, str],
+        generator: AsyncGeneratorClient | None = None,
+    ) -> None:
+        """Examine a model; `prompts` by document id. `generator` has it, if ours can't load it."""
+        asked = [Prompt(one.id, prompts[one.id]) for one in self._held_out]
+        key = _key(model.digest, repr(self._decoding), *(f"{one.id}\0{one.text}" for one in asked))
+        texts = self._known(system, key)
+        if texts is None:
+            texts = await self._write_all(generator, model, asked)
+        await self._judged(system, texts, key)
 
     async def texts(self, system: str, texts: Sequence[str]) -> None:
         """Examine texts, one for each held-out document."""
-        path = self._folder.evaluation(system)
-        if path.exists():
-            return
-        documents, candidates = evaluation.candidates_of(system, self._held_out, texts)
-        cascade = faithfulness_first(cascade_of(self._recipe))
-        result = await patiently(lambda: self._judge.evaluate(cascade, documents, candidates))
-        write_table(path, evaluation.table(self._held_out, texts, result.verdicts))
+        pairs = zip(self._held_out, texts, strict=True)
+        await self._judged(system, texts, _key(*(f"{one.id}\0{text}" for one, text in pairs)))
 
-    async def _write(self, model: ModelPointer, prompts: Sequence[Prompt]) -> list[str]:
-        decoding = Decoding(
+    async def _judged(self, system: str, texts: Sequence[str], key: str) -> None:
+        if self._complete(system, key):
+            return
+        opinions: list[Opinions] = []
+        for start in range(0, len(texts), _JUDGED_AT_ONCE):
+            part = slice(start, start + _JUDGED_AT_ONCE)
+            opinions += await self._opinions(system, self._held_out[part], texts[part])
+        found = evaluation.table(self._held_out, texts, opinions, self._words)
+        path = self._folder.evaluation(system)
+        write_table(path, found.replace_schema_metadata({_WRITTEN_BY: key}))
+
+    async def _opinions(
+        self, system: str, documents: Sequence[SourceDocument], texts: Sequence[str]
+    ) -> list[Opinions]:
+        asked = evaluation.candidates_of(system, documents, texts)
+
+        async def evaluated(judge: AsyncFilterClient, cascade: Cascade) -> Sequence[Verdict]:
+            return (await patiently(lambda: judge.evaluate(cascade, *asked))).verdicts
+
+        verdicts = await evaluated(self._judge, faithfulness_first(cascade_of(self._recipe)))
+        measured = await evaluated(self._judge, evaluation.MEASURES)
+        independent: Sequence[Mapping[str, float]] = [{}] * len(texts)
+        if self._independent:
+            cascade = evaluation.independent_cascade(self._recipe)
+            told = await evaluated(self._independent, cascade)
+            independent = [one.scores for one in told]
+        return [
+            Opinions(verdict, one.scores, other)
+            for verdict, one, other in zip(verdicts, measured, independent, strict=True)
+        ]
+
+    def _known(self, system: str, key: str) -> list[str] | None:
+        """The texts that are written already, if they were written in this way."""
+        path = self._folder.evaluation(system)
+        if not path.exists():
+            return None
+        found = read_table(path)
+        written_by = (found.schema.metadata or {}).get(_WRITTEN_BY, b"")
+        return list(found["text"].to_pylist()) if written_by == key.encode() else None
+
+    def _complete(self, system: str, key: str) -> bool:
+        if self._known(system, key) is None:
+            return False
+        found = read_table(self._folder.evaluation(system))
+        if found.schema.names != evaluation.SCHEMA.names:
+            return False
+        missing = np.isnan(np.array(found["independent_pmi"].to_pylist(), dtype=np.float64))
+        return self._independent is None or not missing.all()
+
+    async def _write_all(
+        self, generator: AsyncGeneratorClient | None, model: ModelPointer, prompts: list[Prompt]
+    ) -> list[str]:
+        texts: list[str] = []
+        for start in range(0, len(prompts), _AT_ONCE):
+            part = prompts[start:][:_AT_ONCE]
+            if generator is None:
+                texts += await patiently(lambda part=part: self._load_and_write(model, part))  # type: ignore[misc]
+            else:
+                texts += await patiently(lambda part=part: self._write(generator, "", part))  # type: ignore[misc]
+            self._progress(len(texts))
+        return texts
+
+    async def _load_and_write(self, model: ModelPointer, prompts: Sequence[Prompt]) -> list[str]:
+        await self._generator.load_model(model)
+        return await self._write(self._generator, model.digest, prompts)
+
+    async def _write(
+        self, generator: AsyncGeneratorClient, digest: str, prompts: Sequence[Prompt]
+    ) -> list[str]:
+        answers = generator.generate(prompts, self._decoding, model_digest=digest)
+        return [samples[0].text async for _, samples in answers]
+
+    @property
+    def _decoding(self) -> Decoding:
+        return Decoding(
             samples=1,
             max_new_tokens=self._recipe.generation.max_new_tokens,
             temperature=self._recipe.evaluation.temperature,
             top_p=self._recipe.generation.top_p,
             seed=derived_seed(self._recipe.seed, "evaluation"),
         )
-        await self._generator.load_model(model)
-        answers = self._generator.generate(prompts, decoding, model_digest=model.digest)
-        return [samples[0].text async for _, samples in answers]
+
+
+def _key(*parts: str) -> str:
+    """What tells apart by what texts were written."""
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(part.encode() + b"\0\0")
+    return total.hexdigest()
 
 
 async def patiently(call: Callable[[], Awaitable[_T]]) -> _T:

@@ -8,6 +8,8 @@ verdicts/gen-N.parquet      every candidate of a generation with its verdict
 dataset/gen-N.parquet       the accepted ones, with document and provenance
 student-genN/               the student, for AutoModelForCausalLM.from_pretrained
 evaluation/NAME.parquet     a system's texts and scores on the held-out documents
+evaluation/comparison.parquet   their means and differences with intervals
+plots/NAME.png              what the report shows
 report.md
 """
 
@@ -79,6 +81,19 @@ class RunFolder:
         """A system's results on the held-out documents."""
         return self.path / "evaluation" / f"{system}.parquet"
 
+    def evaluations(self) -> list[Path]:
+        """All files beside the systems' results, theirs too."""
+        return sorted((self.path / "evaluation").glob("*.parquet"))
+
+    @property
+    def comparison(self) -> Path:
+        """Means and differences of all systems."""
+        return self.evaluation("comparison")
+
+    def plot(self, name: str) -> Path:
+        """A plot of the report."""
+        return self.path / "plots" / f"{name}.png"
+
     def drop_parts(self) -> None:
         """Remove the parts of a generation that is merged."""
         shutil.rmtree(self.path / "verdicts" / "parts", ignore_errors=True)
@@ -94,6 +109,12 @@ def write_table(path: Path, table: pa.Table) -> None:
     """Write a Parquet file whole or not at all."""
     with _replacing(path) as part:
         pq.write_table(table, part, compression="zstd")
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    with _replacing(path) as part:
+        part.write_bytes(content)
 
 
 def read_table(path: Path) -> pa.Table:

@@ -8,6 +8,7 @@ import click
 
 from stillhouse.cli.calibrate import calibrate
 from stillhouse.cli.corpus import corpus
+from stillhouse.cli.evaluate import evaluate
 from stillhouse.cli.experiment import experiment
 from stillhouse.cli.index import index
 from stillhouse.cli.perplexity import perplexity
@@ -46,6 +47,7 @@ def main() -> None:
 
 # A new subcommand: its own file beside this one, and its name here.
 for command in (
-    calibrate, corpus, experiment, funnel, index, inspect, perplexity, quality, rethreshold, run,
+    calibrate, corpus, evaluate, experiment, funnel, index, inspect, perplexity, quality,
+    rethreshold, run,
 ):  # fmt: skip
     main.add_command(command)
