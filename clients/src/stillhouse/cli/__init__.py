@@ -10,6 +10,7 @@ from stillhouse.cli.calibrate import calibrate
 from stillhouse.cli.corpus import corpus
 from stillhouse.cli.evaluate import evaluate
 from stillhouse.cli.experiment import experiment
+from stillhouse.cli.export import export
 from stillhouse.cli.index import index
 from stillhouse.cli.perplexity import perplexity
 from stillhouse.cli.quality import quality
@@ -47,7 +48,7 @@ def main() -> None:
 
 # A new subcommand: its own file beside this one, and its name here.
 for command in (
-    calibrate, corpus, evaluate, experiment, funnel, index, inspect, perplexity, quality,
+    calibrate, corpus, evaluate, experiment, export, funnel, index, inspect, perplexity, quality,
     rethreshold, run,
 ):  # fmt: skip
     main.add_command(command)

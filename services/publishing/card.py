@@ -1,0 +1,182 @@
+"""A dataset's card: README.md with the metadata that a hub reads, and what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from services.experiments import quality, quality_page
+from services.publishing.merging import Merged, RunSamples
+from services.trainer import tables
+from services.trainer.buffer import NEAR_DUPLICATE
+from services.trainer.cascades import cascade_of
+from services.trainer.files import read_table
+from services.trainer.funnel import funnel
+from stillhouse.recipe import Evaluation, Recipe
+
+_TASKS = {"summarize": "summarization", "paraphrase": "text-generation"}
+_SAMPLE = 500  # pairs that the quality is measured of
+_SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
+_SIZE_NAMES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "n>10M")
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the card tells of; `license` is the licence's name as given, or empty."""
+
+    name: str
+    runs: Sequence[RunSamples]
+    merged: Merged
+    license: str
+    seed: int
+
+    def markdown(self) -> str:
+        """The whole card."""
+        return "\n".join(
+            [
+                f"---\n{self._metadata()}---",
+                "",
+                f"# {self.name}",
+                "",
+                self._head(),
+                *self._licence(),
+                *self._runs(),
+                *self._filtering(),
+                *self._quality(),
+                *self._lineage(),
+                *self._recipes(),
+            ]
+        )
+
+    def _metadata(self) -> str:
+        """YAML; a licence only where one was given."""
+        splits = [
+            {"split": split, "path": f"data/{split}-*.parquet"} for split in ("train", "validation")
+        ]
+        total = len(self.merged.train) + len(self.merged.validation)
+        size = sum(total >= bound for bound in _SIZES)
+        tasks = {_TASKS[run.recipe.task]: None for run in self.runs}
+        values: dict[str, Any] = {"license": self.license} if self.license else {}
+        values |= {
+            "pretty_name": self.name,
+            "task_categories": list(tasks),
+            "size_categories": [_SIZE_NAMES[size]],
+            "tags": ["synthetic", "stillhouse"],
+            "configs": [{"config_name": "default", "data_files": splits}],
+        }
+        return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+    def _head(self) -> str:
+        return (
+            f"{len(self.merged.train)} samples for training and {len(self.merged.validation)} for "
+            "validation, written by language models about documents, and kept by a cascade of "
+            "filters. No human wrote or checked them. Split by source: no source and no document "
+            "is in both splits.\n"
+        )
+
+    def _licence(self) -> list[str]:
+        told = f"`{self.license}`." if self.license else "Not stated by those who made this."
+        return ["## Licence", "", f"{told} The documents have licences of their own.", ""]
+
+    def _runs(self) -> list[str]:
+        lines = [
+            "## Sources and models",
+            "",
+            "| run | task | domain | documents | teacher | accepted | kept here |",
+            "| --- | --- | --- | --- | --- | ---: | ---: |",
+        ]
+        lines += [
+            f"| {run.id} | {run.recipe.task} | {run.recipe.name} | "
+            f"`{_bare(run.recipe.corpus.source)}` | `{_bare(run.recipe.teacher.model)}` | "
+            f"{len(run.rows)} | {self.merged.kept[run.id]} |"
+            for run in self.runs
+        ]
+        return [
+            *lines,
+            "",
+            "Of two samples of a task whose summaries have at least "
+            f"{self.merged.near_duplicate:g} of their word trigrams in common (Jaccard), the "
+            "first is kept.",
+            "",
+        ]
+
+    def _filtering(self) -> list[str]:
+        lines = ["## Filtering", ""]
+        for run in self.runs:
+            layers = [*(one.name for one in cascade_of(run.recipe).layers), NEAR_DUPLICATE]
+            for generation in range(1, run.recipe.generations + 1):
+                path = run.folder.verdicts(generation)
+                if not path.exists():
+                    continue
+                _, verdicts = tables.judged_from(read_table(path))
+                lines += [
+                    f"{run.id}, generation {generation}: {len(verdicts)} candidates.",
+                    "",
+                    "| layer | seen | passed | pass rate |",
+                    "| --- | ---: | ---: | ---: |",
+                ]
+                for one in funnel(verdicts, layers):
+                    rate = f"{100 * one.passed / one.seen:.1f} %" if one.seen else "-"
+                    lines.append(f"| {one.name} | {one.seen} | {one.passed} | {rate} |")
+                lines.append("")
+        return lines
+
+    def _quality(self) -> list[str]:
+        pairs = [
+            (row["document"], row["summary"])
+            for table in (self.merged.train, self.merged.validation)
+            for row in table.select(["document", "summary"]).to_pylist()
+        ]
+        taken = quality_page.sample(pairs, _SAMPLE, self.seed)
+        found = quality_page.Measured("all", len(pairs), len(taken), quality.measure(taken), {})
+        return [
+            "## Quality",
+            "",
+            "Shares are 0 to 1, entropies (h) in bits. Every figure depends on how many texts "
+            "there are; `stillhouse quality` compares sets cut to one size.",
+            "",
+            quality_page.markdown([found]),
+        ]
+
+    def _lineage(self) -> list[str]:
+        lines = [
+            "## Lineage",
+            "",
+            "Which model wrote the samples of which generation, by the SHA-256 of its files.",
+            "",
+            "| run | generation | model | seed of the run |",
+            "| --- | ---: | --- | ---: |",
+        ]
+        for run in self.runs:
+            written = dict.fromkeys((row["generation"], row["model_digest"]) for row in run.rows)
+            lines += [
+                f"| {run.id} | {generation} | `{model}` | {run.recipe.seed} |"
+                for generation, model in written
+            ]
+        return [*lines, ""]
+
+    def _recipes(self) -> list[str]:
+        lines = ["## Recipes", ""]
+        for run in self.runs:
+            text = published(run.recipe).to_yaml()
+            lines += [f"{run.id}:", "", "```yaml", text.rstrip(), "```", ""]
+        return lines
+
+
+def published(recipe: Recipe) -> Recipe:
+    """The recipe without what is of one's own machine: folders, and who evaluated."""
+    corpus = recipe.corpus.model_copy(update={"source": _bare(recipe.corpus.source)})
+    teacher = recipe.teacher.model_copy(update={"model": _bare(recipe.teacher.model)})
+    own = {"critic": "", "models": (), "judge": None}
+    evaluation: Evaluation = recipe.evaluation.model_copy(update=own)
+    changes = {"corpus": corpus, "teacher": teacher, "evaluation": evaluation}
+    return recipe.model_copy(update=changes)
+
+
+def _bare(name: str) -> str:
+    """A path on this machine without its folders; anything else as it is."""
+    return Path(name).name if name.startswith((".", "/")) else name
