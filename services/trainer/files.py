@@ -90,6 +90,16 @@ class RunFolder:
         """Means and differences of all systems."""
         return self.evaluation("comparison")
 
+    @property
+    def judgements(self) -> Path:
+        """What a judge said of pairs of systems."""
+        return self.evaluation("judgements")
+
+    @property
+    def control(self) -> Path:
+        """Lengths asked and obtained."""
+        return self.evaluation("control")
+
     def plot(self, name: str) -> Path:
         """A plot of the report."""
         return self.path / "plots" / f"{name}.png"

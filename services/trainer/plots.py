@@ -43,7 +43,7 @@ def write(
         return _MISSING
     alone = [row for row in rows if not row.versus]
     tables = {row.system: read_table(folder.evaluation(row.system)) for row in alone}
-    control = folder.evaluation("control")
+    control = folder.control
     drawn = {
         "funnel": ("Pass rate of each layer", funnel(generations) if generations else None),
         "metrics": ("Means with 95 % intervals", metrics(alone, recipe) if alone else None),

@@ -19,7 +19,9 @@ _SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a report tells of; `words` is what ROUGE-L, cut, reads, `plots` is Markdown."""
+    """What a report tells of; `words` is what ROUGE-L, cut, reads, `judged` and `plots`
+    are Markdown.
+    """
 
     run_id: str
     recipe: Recipe
@@ -30,6 +32,7 @@ class Report:
     generations: Sequence[GenerationProgress]
     systems: Sequence[Row]
     words: int
+    judged: str
     plots: str
     accepted: Sequence[JudgedCandidate]
     rejected: Sequence[JudgedCandidate]
@@ -42,6 +45,7 @@ class Report:
             *(_funnel(generation) for generation in self.generations),
             *(["## Plots", "", self.plots] if self.plots else []),
             comparison_page.markdown(self.systems, self.recipe, self.held_out, self.words),
+            *([self.judged] if self.judged else []),
             self._samples("Ten accepted", self.accepted),
             self._samples("Ten rejected", self.rejected),
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.trainer import comparison, comparison_page, evaluation, plots, tables
+from services.trainer import comparison, comparison_page, evaluation, pairwise, plots, tables
 from services.trainer.files import RunFolder, read_table, write_table, write_text
 from services.trainer.report import Report, spread
 from services.trainer.systems import in_order
@@ -33,6 +33,7 @@ def write_report(folder: RunFolder, recipe: Recipe, teacher_digest: str, run: Ru
         generations=run.progress,
         systems=rows,
         words=evaluation.word_budget(held_out, recipe),
+        judged=_judged(folder, recipe),
         plots=plots.write(folder, recipe, run.progress, rows),
         accepted=spread(row for row in judged if row.accepted),
         rejected=spread(row for row in judged if not row.accepted),
@@ -51,6 +52,7 @@ def write_comparison(
         f"# Evaluation of {of}",
         "",
         comparison_page.markdown(rows, recipe, len(held_out), words),
+        _judged(folder, recipe),
         plots.write(folder, recipe, (), rows),
     ]
     write_text(folder.report, "\n".join(parts))
@@ -62,3 +64,9 @@ def compare(folder: RunFolder, recipe: Recipe) -> list[comparison.Row]:
     rows = comparison.compare({n: read_table(folder.evaluation(n)) for n in names}, recipe)
     write_table(folder.comparison, comparison.to_table(rows))
     return rows
+
+
+def _judged(folder: RunFolder, recipe: Recipe) -> str:
+    if not folder.judgements.exists():
+        return ""
+    return pairwise.markdown(pairwise.tallies(read_table(folder.judgements), recipe), recipe)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from services.checkpoints.load import load
+from stillhouse.generator.types import ModelPointer
+from tests.support.completions_wire import CompletionsWireServer
+from tests.support.completions_wire import serving as completions
 from tests.support.corpus import write_corpus
+from tests.support.judge_server import JudgeServer
+from tests.support.judge_server import serving as judging
 from tests.support.tiny_model import make_tiny_model
 
 pytestmark = pytest.mark.timeout(240)
@@ -47,9 +55,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "evaluation": {"resamples": 50},
     }
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
-    rival = {"name": "rival", "model": "./other"}
-    recipe["evaluation"] |= {"critic": "./other", "models": [rival]}
-    (folder / "rivals.yaml").write_text(yaml.safe_dump(recipe))
     return folder
 
 
@@ -59,6 +64,19 @@ def run(home: Path) -> Path:
     told(home, "run", "recipe.yaml")
     (folder,) = (home / "runs").iterdir()
     return folder
+
+
+@pytest.fixture(scope="module")
+def server(home: Path) -> Iterator[CompletionsWireServer]:
+    """The other model behind a server of completions."""
+    with completions(CompletionsWireServer(load(ModelPointer(str(home / "other"))))) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def judge() -> Iterator[JudgeServer]:
+    with judging(JudgeServer(lambda a, b: "A" if len(a) > len(b) else "B")) as one:
+        yield one
 
 
 def names(folder: Path) -> set[str]:
@@ -97,3 +115,79 @@ def test_a_run_is_evaluated_on_other_documents(home: Path, run: Path) -> None:
     assert found["reference"].to_pylist() == [row["summary"] for row in rows]
     assert "on 3 held-out documents" in (folder / "report.md").read_text()
     assert (run / "report.md").read_bytes() == report
+
+
+def test_a_recipe_is_evaluated_with_rivals_an_independent_critic_and_a_judge(
+    home: Path, server: CompletionsWireServer, judge: JudgeServer
+) -> None:
+    recipe = yaml.safe_load((home / "recipe.yaml").read_text())
+    recipe["evaluation"] |= {
+        "critic": "./other",
+        "judge": {"url": judge.url},
+        "words": 5,
+        "models": [
+            {"name": "here", "model": "./other"},
+            {"name": "served", "model": f"openai:{server.url}", "template": "<|start|>{document}"},
+        ],
+    }
+    (home / "rivals.yaml").write_text(yaml.safe_dump(recipe))
+    told(home, "evaluate", "rivals.yaml", "--out", "out")
+    folder = home / "out"
+    assert names(folder) == {"teacher", "here", "served", *_SYSTEMS[2:]}
+    tables = {
+        name: pq.read_table(folder / "evaluation" / f"{name}.parquet").to_pylist()
+        for name in ("teacher", "here", "served", "lead words")
+    }
+    for rows in tables.values():
+        written = [row for row in rows if row["text"]]
+        assert all(math.isfinite(row["independent_pmi"]) for row in written)
+        assert all(math.isfinite(row["independent_saliency"]) for row in written)
+        assert any(row["independent_pmi"] != row["pmi"] for row in written)
+    assert {row["words"] for row in tables["lead words"]} == {5}
+    assert len(server.requests) > 4
+    assert server.requests[-1]["prompt"].startswith("<|start|>")
+    report = (folder / "report.md").read_text()
+    assert "PMI, other critic" in report
+    assert "| teacher against served |" in report
+    assert len(judge.asked) > 0
+    assert all((b, a) in judge.asked for a, b in judge.asked)
+
+
+def test_a_run_with_a_further_model_ends_with_its_row(home: Path) -> None:
+    recipe = yaml.safe_load((home / "recipe.yaml").read_text())
+    recipe["evaluation"]["models"] = [{"name": "here", "model": "./other"}]
+    (home / "further.yaml").write_text(yaml.safe_dump(recipe | {"name": "further"}))
+    told(home, "run", "further.yaml")
+    (folder,) = (home / "runs").glob("further-*")
+    assert names(folder) == {*_SYSTEMS, "here"}
+    assert "| student gen 1 − here |" in (folder / "report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nowhere"], "error: nowhere is neither a recipe nor a run in runs"),
+        (["recipe.yaml"], "error: --out: is needed for a recipe"),
+        (["recipe.yaml", "--out", "x", "--system", "copy=./other"], "recipe.evaluation.models.0"),
+        (["recipe.yaml", "--out", "x", "--system", "other"], "error: --system: 'other' is not"),
+        (
+            ["recipe.yaml", "--out", "x", "--system", "a=./nothing"],
+            "error: recipe.evaluation.models.0.model: no model at",
+        ),
+        (["same-critic.yaml", "--out", "x"], "critic: is the model that filters"),
+        (
+            ["recipe.yaml", "--out", "x", "--documents", "none.jsonl"],
+            "no file or folder none.jsonl",
+        ),
+    ],
+)
+def test_what_cannot_be_evaluated_is_told_in_one_line(
+    home: Path, arguments: list[str], said: str
+) -> None:
+    recipe = yaml.safe_load((home / "recipe.yaml").read_text())
+    recipe["evaluation"]["critic"] = "./teacher"
+    (home / "same-critic.yaml").write_text(yaml.safe_dump(recipe))
+    output = told(home, "evaluate", *arguments, code=2)
+    assert said in output
+    assert "Traceback" not in output
+    assert not (home / "x").exists()

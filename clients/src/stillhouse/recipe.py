@@ -286,6 +286,11 @@ class Evaluation(_Section):
         "both orders. None: nobody.",
     )
 
+    @property
+    def asks_others(self) -> bool:
+        """Whether models are asked that no run trains or filters with."""
+        return bool(self.critic or self.models or self.judge)
+
     @field_validator("models")
     @classmethod
     def _names_differ(cls, value: tuple[RivalModel, ...]) -> tuple[RivalModel, ...]:

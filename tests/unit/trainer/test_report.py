@@ -34,6 +34,7 @@ REPORT = Report(
         Row("student gen 2", {**INTERVALS, "rouge_l": UNDECIDED}, versus="teacher"),
     ],
     words=12,
+    judged="",
     plots="![A plot](plots/a.png)",
     accepted=[ACCEPTED],
     rejected=[REJECTED],

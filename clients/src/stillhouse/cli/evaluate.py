@@ -112,6 +112,7 @@ def complete(
 ) -> Path:
     """Examine what has no table yet, with the services at `targets`; returns the report."""
     from services.experiments.evaluating import examine, systems_of  # noqa: PLC0415
+    from services.experiments.judging import judge  # noqa: PLC0415
     from services.trainer.monitor import load_saved  # noqa: PLC0415
     from services.trainer.reporting import write_comparison, write_report  # noqa: PLC0415
 
@@ -120,7 +121,11 @@ def complete(
     def say(text: str) -> None:
         console.print(f"evaluating {text}", highlight=False)
 
-    asyncio.run(examine(job.recipe, job.out, job.held_out, systems, targets, say))
+    async def work() -> None:
+        await examine(job.recipe, job.out, job.held_out, systems, targets, say)
+        await judge(job.recipe, job.out, job.held_out, lambda pair: say(f"pairs: {pair}"))
+
+    asyncio.run(work())
     if job.whole and job.run:
         write_report(job.run, job.recipe, teacher.digest, load_saved(job.run).run)
     else:
@@ -128,11 +133,12 @@ def complete(
     return job.out.report
 
 
-def job_of_run(folder: RunFolder, recipe: Recipe) -> Job:
-    """A run on its own held-out documents."""
+def job_of_run(path: Path, recipe: Recipe) -> Job:
+    """The run at `path` on its own held-out documents."""
     from services.trainer import tables  # noqa: PLC0415
-    from services.trainer.files import read_table  # noqa: PLC0415
+    from services.trainer.files import RunFolder, read_table  # noqa: PLC0415
 
+    folder = RunFolder(path)
     _, held_out = tables.documents_from(read_table(folder.documents))
     return Job(recipe, folder, folder, held_out, True, folder.id)
 
@@ -148,7 +154,7 @@ def _job(
         raise NotFound(f"{what} is neither a recipe nor a run in {runs}")
     recipe = _with_systems(Recipe.read(run.recipe if run else Path(what)), systems)
     if run and not documents:
-        own = job_of_run(run, recipe)
+        own = job_of_run(run.path, recipe)
         if out is None:
             return own
         return Job(recipe, run, RunFolder(out), own.held_out, False, run.id)
