@@ -12,7 +12,6 @@ import torch
 
 from services.checkpoints.load import LoadedModel
 from services.generator.constraints.guide import Guide
-from services.generator.constraints.occurrence import satisfied
 from services.generator.continued import CausalRows
 from services.generator.encoded import EncodedRows
 from services.generator.lines import first_line
@@ -87,10 +86,11 @@ class _Batch:
         )
         self._ends = torch.tensor(sorted(loaded.vocabulary.ends))
         self._guides = [
-            Guide(prompt.constraints, loaded.vocabulary, decoding) if prompt.constraints else None
+            Guide(prompt, loaded.vocabulary, decoding)
+            if prompt.constraints or prompt.outline
+            else None
             for prompt in prompts
         ]
-        self._prompts = prompts
         self._tokens: list[list[int]] = [[] for _ in range(rows)]
         self._logprobs = [0.0] * rows
         self._finished = [False] * rows
@@ -161,11 +161,11 @@ class _Batch:
         return [self._sample(row, first_line(text)) for row, text in enumerate(texts)]
 
     def _sample(self, row: int, text: str) -> Sample:
-        constraints = self._prompts[row // self._each].constraints
+        guide = self._guides[row // self._each]
         return Sample(
             text,
             len(self._tokens[row]),
             self._logprobs[row],
             self._finished[row],
-            satisfied(constraints, text),
+            () if guide is None else guide.satisfied(text),
         )

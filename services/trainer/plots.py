@@ -27,7 +27,7 @@ _SHOWN = (
 )  # fmt: skip
 _COLUMNS = 4
 _TEACHER, _STUDENT, _RIVAL = "#333333", "#1f6fb4", "#c8641e"
-_BASELINE, _REFERENCE = "#999999", "#3b7a3b"
+_BASELINE, _REFERENCE, _ASKED = "#999999", "#3b7a3b", "#dce8f3"
 
 
 def write(
@@ -49,7 +49,7 @@ def write(
         "metrics": ("Means with 95 % intervals", metrics(alone, recipe) if alone else None),
         "lengths": ("Lengths", lengths(tables, recipe) if tables else None),
         "control": (
-            "Length asked and obtained", asked(read_table(control)) if control.exists() else None,
+            "Asked and obtained", asked(read_table(control)) if control.exists() else None,
         ),
     }  # fmt: skip
     shown = []
@@ -136,34 +136,53 @@ def lengths(tables: Mapping[str, pa.Table], recipe: Recipe) -> Any:
 
 
 def asked(control: pa.Table) -> Any:
-    """Per bucket asked for, the length ratios obtained, over the range that was asked."""
-    rows = control.to_pylist()
+    """Per kind of control and bucket asked for, what was obtained, over the range asked.
+
+    `control` is a table of `services.trainer.obtained`.
+    """
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for row in control.to_pylist():
+        kinds.setdefault(row["kind"], []).append(row)
+    tallest = max(_asked_height(rows) for rows in kinds.values())
+    figure = Figure(figsize=(1.5 + 4.2 * len(kinds), tallest), layout="constrained")
+    panels = figure.subplots(1, len(kinds), squeeze=False).flatten()
+    for axes, (kind, rows) in zip(panels, kinds.items(), strict=True):
+        _asked_panel(axes, kind, rows)
+    panels[-1].legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure
+
+
+def _asked_height(rows: Sequence[Mapping[str, Any]]) -> float:
+    systems = len({row["system"] for row in rows})
+    return 0.9 + len({row["asked"] for row in rows}) * (0.2 + 0.2 * systems)
+
+
+def _asked_panel(axes: Any, kind: str, rows: Sequence[Mapping[str, Any]]) -> None:
     names = list(dict.fromkeys(row["system"] for row in rows))
-    buckets = sorted({row["asked"] for row in rows})
     bounds = {row["asked"]: (row["asked_low"], row["asked_high"]) for row in rows}
-    figure, axes = _figure(7.5, 0.9 + len(buckets) * (0.2 + 0.2 * len(names)))
-    highest = max([row["obtained_ratio"] for row in rows] or [1.0])
+    buckets = sorted(bounds)
+    highest = 1.05 * max([row["obtained"] for row in rows] + [low for low, _ in bounds.values()])
     width = 0.8 / len(names)
-    for bucket in buckets:
-        low, high = bounds[bucket]
-        span = min(high, highest * 1.05) - low
-        axes.barh(bucket, span, 0.9, left=low, color="#dce8f3", zorder=0)
+    for bucket, (low, high) in bounds.items():
+        axes.barh(bucket, min(high, highest) - low, 0.9, left=low, color=_ASKED, zorder=0)
     for place, name in enumerate(names):
         colour = _shade(place, len(names))
         found = [
-            [r["obtained_ratio"] for r in rows if (r["asked"], r["system"]) == (bucket, name)]
+            [row["obtained"] for row in rows if (row["asked"], row["system"]) == (bucket, name)]
             for bucket in buckets
         ]
         at = [bucket + (place - (len(names) - 1) / 2) * width for bucket in buckets]
         _boxes(axes, found, at, width * 0.7, [colour] * len(buckets))
         axes.plot([], [], color=colour, linewidth=6, label=name)
-    axes.plot([], [], color="#dce8f3", linewidth=6, label="asked")
-    axes.set_yticks(buckets, [_range(*bounds[bucket]) for bucket in buckets])
+    axes.plot([], [], color=_ASKED, linewidth=6, label="asked")
+    axes.set_yticks(buckets, [_range(*bounds[bucket]) for bucket in buckets], fontsize=8)
+    axes.set_title(kind, fontsize=9)
     axes.set_ylabel("asked")
-    axes.set_xlabel("length obtained, as share of the document")
-    axes.set_xlim(0, highest * 1.05)
-    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    return figure
+    axes.set_xlabel("obtained")
+    axes.set_xlim(0, highest)
+    _plain(axes)
 
 
 def _figure(width: float, height: float) -> tuple[Any, Any]:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from services.filter.fragments import fragments, novel_share
 from services.filter.layers.base import Answers, Pair, PairLayer, Scores, threshold
-from services.filter.words import words
+from stillhouse.text.fragments import fragments, novel_share
+from stillhouse.text.words import words
 
 
 @dataclass(frozen=True, slots=True)
