@@ -9,8 +9,9 @@ from pathlib import Path
 
 from services.checkpoints.digest import digest
 from services.checkpoints.load import load_tokenizer
+from services.trainer import tables
 from services.trainer.examiner import Examiner
-from services.trainer.files import RunFolder
+from services.trainer.files import RunFolder, read_table
 from services.trainer.prompts import make_prompt
 from services.trainer.systems import TEACHER, student_name
 from stillhouse.corpus import SourceDocument
@@ -54,6 +55,14 @@ def read_documents(path: Path, recipe: Recipe) -> list[SourceDocument]:
     if recipe.task == "paraphrase":
         return [replace(one, reference=one.text) for one in found.documents]
     return found.documents
+
+
+def trained_on(run: RunFolder, documents: Sequence[SourceDocument]) -> str:
+    """How many of the documents the run trained on, for a title; empty for none."""
+    training, _ = tables.documents_from(read_table(run.documents))
+    known = {one.text for one in training}
+    seen = sum(one.text in known for one in documents)
+    return f" ({seen} of them trained on)" if seen else ""
 
 
 def systems_of(

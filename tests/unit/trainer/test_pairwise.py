@@ -65,7 +65,8 @@ def test_a_tally_by_hand() -> None:
 
 
 def test_a_judge_that_always_takes_the_first_decides_nothing() -> None:
-    (tally,) = tallies(table(*[("system", "versus")] * 5), RECIPE)
+    always: tuple[Answer, Answer] = ("system", "versus")
+    (tally,) = tallies(table(*[always] * 5), RECIPE)
     assert tally.counts["disagreement"] == 5
     assert (tally.preference.mean, tally.preference.low, tally.preference.high) == (0, 0, 0)
     assert tally.front == 1

@@ -146,7 +146,7 @@ def job_of_run(path: Path, recipe: Recipe) -> Job:
 def _job(
     what: str, documents: Path | None, systems: tuple[str, ...], out: Path | None, runs: Path
 ) -> Job:
-    from services.experiments.evaluating import read_documents  # noqa: PLC0415
+    from services.experiments.evaluating import read_documents, trained_on  # noqa: PLC0415
     from services.trainer.files import RunFolder  # noqa: PLC0415
 
     run = None if Path(what).is_file() else RunFolder(runs / what)
@@ -161,6 +161,7 @@ def _job(
     name = f"{what} on {documents}" if documents else what
     if documents:
         held_out = read_documents(documents, recipe)
+        name += trained_on(run, held_out) if run else ""
         default = run.path / "evaluations" / documents.stem if run else None
     else:
         _, held_out = corpus.split(corpus.load(recipe.corpus), recipe.corpus.held_out, recipe.seed)
