@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from services.trainer.evaluation import METRICS
 from services.trainer.statistics import Interval, Values, bootstrap, paired_bootstrap
-from services.trainer.systems import TEACHER, student_name
+from services.trainer.systems import TEACHER, further, student_name
 from stillhouse.recipe import Recipe
 
 SCHEMA = pa.schema(
@@ -57,9 +57,9 @@ def pairs(systems: Sequence[str], recipe: Recipe) -> list[tuple[str, str]]:
     for place, student in enumerate(students):
         wanted += [(student, TEACHER)] if TEACHER in systems else []
         wanted += [(student, students[place - 1])] if place else []
-    rivals = [model.name for model in recipe.evaluation.models if model.name in systems]
     best = students[-1] if students else TEACHER
-    return wanted + [(best, rival) for rival in rivals if best in systems]
+    rivals = further(systems, recipe.generations) if best in systems else []
+    return wanted + [(best, rival) for rival in rivals]
 
 
 def to_table(rows: Sequence[Row]) -> pa.Table:

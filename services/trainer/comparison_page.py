@@ -27,6 +27,7 @@ def markdown(rows: Sequence[Row], recipe: Recipe, held_out: int, words: int) -> 
         "Over lead words: ROUGE-L minus that of the document's first words, as many as the text "
         "has. Copying the document wins what rewards copying.",
         "",
+        *_further(recipe),
         *_table(alone, AGAINST_REFERENCE),
         "Length in words and as share of the document; coverage and density of copied fragments "
         "(Grusky et al. 2018); bigrams that the document lacks.",
@@ -46,6 +47,12 @@ def markdown(rows: Sequence[Row], recipe: Recipe, held_out: int, words: int) -> 
             *_table(differences, _DIFFERENCES),
         ]
     return "\n".join(parts)
+
+
+def _further(recipe: Recipe) -> list[str]:
+    """Which models stand behind the names of further systems."""
+    models = recipe.evaluation.models
+    return [*(f"- {one.name}: `{one.model}`" for one in models), ""] if models else []
 
 
 def _compared(recipe: Recipe) -> str:

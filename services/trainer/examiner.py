@@ -76,7 +76,7 @@ class Examiner:
         key = _key(model.digest, repr(self._decoding), *(f"{one.id}\0{one.text}" for one in asked))
         texts = self._known(system, key)
         if texts is None:
-            texts = await self._write_all(generator, model, asked)
+            texts = await self.write(model, asked, generator)
         await self._judged(system, texts, key)
 
     async def texts(self, system: str, texts: Sequence[str]) -> None:
@@ -133,9 +133,13 @@ class Examiner:
         missing = np.isnan(np.array(found["independent_pmi"].to_pylist(), dtype=np.float64))
         return self._independent is None or not missing.all()
 
-    async def _write_all(
-        self, generator: AsyncGeneratorClient | None, model: ModelPointer, prompts: list[Prompt]
+    async def write(
+        self,
+        model: ModelPointer,
+        prompts: Sequence[Prompt],
+        generator: AsyncGeneratorClient | None = None,
     ) -> list[str]:
+        """What a model answers, one text a prompt."""
         texts: list[str] = []
         for start in range(0, len(prompts), _AT_ONCE):
             part = prompts[start:][:_AT_ONCE]

@@ -31,8 +31,14 @@ def in_order(names: Iterable[str], generations: int) -> list[str]:
     """Names of systems as tables show them: teacher, students, further models, baselines."""
     present = set(names) - NO_SYSTEMS
     ours = [TEACHER, *(student_name(number) for number in range(1, generations + 1))]
-    others = sorted(present - {*ours, *BASELINES})
+    others = further(present, generations)
     return [name for name in (*ours, *others, *BASELINES) if name in present]
+
+
+def further(names: Iterable[str], generations: int) -> list[str]:
+    """The names of those that are neither of the run nor a baseline."""
+    ours = {TEACHER, *(student_name(number) for number in range(1, generations + 1))}
+    return sorted(set(names) - ours - NO_SYSTEMS - set(BASELINES))
 
 
 def baselines(documents: Sequence[SourceDocument], words: int, seed: int) -> dict[str, list[str]]:

@@ -88,6 +88,11 @@ def test_the_report_names_the_critic_that_filtered_nothing() -> None:
     assert "`other/model`, which filtered nothing" in replace(REPORT, recipe=recipe).markdown()
 
 
+def test_the_report_says_which_models_stand_behind_the_names() -> None:
+    recipe = Recipe.parse("evaluation: {models: [{name: big, model: 'openai:http://x#large'}]}")
+    assert "\n- big: `openai:http://x#large`\n" in replace(REPORT, recipe=recipe).markdown()
+
+
 def test_the_report_shows_its_plots() -> None:
     assert "\n![A plot](plots/a.png)\n" in REPORT.markdown()
     assert "## Plots" not in replace(REPORT, plots="").markdown()
