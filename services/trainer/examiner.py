@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
-import numpy as np
+import pyarrow as pa
 
 from services.trainer import evaluation, systems
 from services.trainer.cascades import cascade_of, faithfulness_first
@@ -28,15 +28,16 @@ log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _AT_ONCE = 8  # documents in one call: progress is seen, and a lost call costs little
 _JUDGED_AT_ONCE = 64
-_WRITTEN_BY = b"written_by"
+_WRITTEN_BY, _JUDGED_BY, _CRITIC = b"written_by", b"judged_by", b"critic"
 
 
 class Examiner:
     """Writes a table for each system; what is there already is not done again.
 
-    A table says by what its texts were written (model, prompts, decoding), so that another
-    model of the same name is examined anew. `progress` is told how many documents a model
-    has answered; `independent` is a filter whose critic filtered no candidate.
+    A table says by what its texts were written (model, prompts, decoding) and by what they
+    were judged (layers, references, critic), so that what has changed is examined anew.
+    `progress` is told how many documents a model has answered; `independent` is a filter
+    whose critic, `evaluation.critic`, filtered no candidate.
     """
 
     def __init__(
@@ -92,8 +93,10 @@ class Examiner:
             part = slice(start, start + _JUDGED_AT_ONCE)
             opinions += await self._opinions(system, self._held_out[part], texts[part])
         found = evaluation.table(self._held_out, texts, opinions, self._words)
-        path = self._folder.evaluation(system)
-        write_table(path, found.replace_schema_metadata({_WRITTEN_BY: key}))
+        made = {_WRITTEN_BY: key, _JUDGED_BY: self._judged_by}
+        if self._independent:
+            made[_CRITIC] = self._recipe.evaluation.critic
+        write_table(self._folder.evaluation(system), found.replace_schema_metadata(made))
 
     async def _opinions(
         self, system: str, documents: Sequence[SourceDocument], texts: Sequence[str]
@@ -121,17 +124,25 @@ class Examiner:
         if not path.exists():
             return None
         found = read_table(path)
-        written_by = (found.schema.metadata or {}).get(_WRITTEN_BY, b"")
+        written_by = _metadata(found).get(_WRITTEN_BY)
         return list(found["text"].to_pylist()) if written_by == key.encode() else None
 
     def _complete(self, system: str, key: str) -> bool:
+        """Whether they are judged too, in this way."""
         if self._known(system, key) is None:
             return False
         found = read_table(self._folder.evaluation(system))
-        if found.schema.names != evaluation.SCHEMA.names:
-            return False
-        missing = np.isnan(np.array(found["independent_pmi"].to_pylist(), dtype=np.float64))
-        return self._independent is None or not missing.all()
+        made, critic = _metadata(found), self._recipe.evaluation.critic.encode()
+        return (
+            found.schema.names == evaluation.SCHEMA.names
+            and made.get(_JUDGED_BY) == self._judged_by.encode()
+            and (self._independent is None or made.get(_CRITIC) == critic)
+        )
+
+    @property
+    def _judged_by(self) -> str:
+        references = [one.reference for one in self._held_out]
+        return _key(repr(cascade_of(self._recipe)), str(self._words), *references)
 
     async def write(
         self,
@@ -169,6 +180,10 @@ class Examiner:
             top_p=self._recipe.generation.top_p,
             seed=derived_seed(self._recipe.seed, "evaluation"),
         )
+
+
+def _metadata(table: pa.Table) -> Mapping[bytes, bytes]:
+    return dict(table.schema.metadata or {})
 
 
 def _key(*parts: str) -> str:
