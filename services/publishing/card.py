@@ -12,10 +12,11 @@ import yaml
 from services.experiments import quality, quality_page
 from services.publishing.merging import Merged, RunSamples
 from services.trainer import tables
-from services.trainer.buffer import NEAR_DUPLICATE
 from services.trainer.cascades import cascade_of
 from services.trainer.files import read_table
 from services.trainer.funnel import funnel
+from services.trainer.lineage import Link, chain
+from services.trainer.near_duplicates import NEAR_DUPLICATE
 from stillhouse.recipe import Evaluation, Recipe
 
 _TASKS = {"summarize": "summarization", "paraphrase": "text-generation"}
@@ -157,7 +158,14 @@ class Card:
                 f"| {run.id} | {generation} | `{model}` | {run.recipe.seed} |"
                 for generation, model in written
             ]
-        return [*lines, ""]
+        lines.append("")
+        for run in self.runs:
+            students = run.folder.students()
+            if students:
+                links = chain(students[-1].resolve(), check=False)
+                lines += [f"The last student of {run.id}, and what it comes from:", ""]
+                lines += [*map(_link, links), ""]
+        return lines
 
     def _recipes(self) -> list[str]:
         lines = ["## Recipes", ""]
@@ -175,6 +183,20 @@ def published(recipe: Recipe) -> Recipe:
     evaluation: Evaluation = recipe.evaluation.model_copy(update=own)
     changes = {"corpus": corpus, "teacher": teacher, "evaluation": evaluation}
     return recipe.model_copy(update=changes)
+
+
+def _link(link: Link) -> str:
+    """One model of a chain, without folders of the machine."""
+    told = f"- `{_bare(link.name)}`, `{link.digest}`"
+    made = link.manifest
+    if made is None:
+        return f"{told}, {'not there any more' if link.problems else 'the first teacher'}"
+    commit = f", commit {made.code.commit}" if made.code.commit else ""
+    return (
+        f"{told}, generation {made.generation} of {made.run}: {made.dataset.rows} samples, dataset "
+        f"`{made.dataset.digest[:16]}`, recipe `{made.recipe.digest[:16]}`, {made.created}, "
+        f"stillhouse {made.code.version}{commit}"
+    )
 
 
 def _bare(name: str) -> str:

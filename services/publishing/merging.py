@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from services.trainer import tables
-from services.trainer.buffer import TrainingBuffer
 from services.trainer.files import RunFolder, read_table
+from services.trainer.near_duplicates import NearDuplicates
 from stillhouse.errors import FailedPrecondition, InvalidArgument, NotFound
 from stillhouse.filter.types import Candidate, Verdict
 from stillhouse.recipe import Recipe
@@ -138,13 +138,13 @@ def _samples(folder: RunFolder) -> RunSamples:
 
 
 def _distinct(rows: Sequence[Row], near_duplicate: float) -> list[Row]:
-    """The rows that the training buffer takes, each task in a buffer of its own."""
-    tasks = {row["task"] for row in rows}
-    buffers = {task: TrainingBuffer(near_duplicate) for task in tasks}
+    """The rows that the training buffer would take, each task in a buffer of its own."""
+    seen = {task: NearDuplicates(near_duplicate) for task in {row["task"] for row in rows}}
     kept = []
     for row in rows:
         candidate = Candidate(row["id"], row["source_id"], row["sample_index"], row["summary"])
-        if buffers[row["task"]].add([candidate], [Verdict(row["id"], True)]):
+        (verdict,) = seen[row["task"]].judge([candidate], [Verdict(row["id"], True)])
+        if verdict.accepted:
             kept.append(row)
     return kept
 

@@ -7,10 +7,9 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import pyarrow as pa
 from nats.js import JetStreamContext
 
 from services.checkpoints.digest import digest
@@ -18,18 +17,22 @@ from services.checkpoints.load import load_tokenizer
 from services.runtime.streams import Publisher
 from services.topology import CANDIDATES, FILTERS, GENERATORS, MODELS_BUCKET, PROMPTS
 from services.trainer import readiness, systems, tables
-from services.trainer.buffer import NEAR_DUPLICATE, TrainingBuffer
+from services.trainer.buffer import TrainingBuffer
+from services.trainer.cancelling import to_the_end
 from services.trainer.cascades import cascade_of
 from services.trainer.collector import Collector, Work, timed
+from services.trainer.diversity import compare
 from services.trainer.examiner import Examiner, patiently
-from services.trainer.files import read_table, write_table
-from services.trainer.funnel import funnel
+from services.trainer.files import read_table
 from services.trainer.keywords import Idf, clauses_for
+from services.trainer.lineage import MANIFEST
 from services.trainer.monitor import Monitor
 from services.trainer.outlines import outline_of
 from services.trainer.prompts import Plan, decoding_of, derived_seed, make_plan, make_prompt
+from services.trainer.provenance import record
 from services.trainer.reporting import write_report
 from services.trainer.schedule import Schedule
+from services.trainer.stopping import Decision, decide, exhausted
 from services.trainer.student import Pair, train
 from stillhouse.corpus import SourceDocument
 from stillhouse.filter.client import AsyncFilterClient
@@ -46,13 +49,17 @@ _PATIENCE = 10.0  # seconds that a generator may take to say what it is
 
 @dataclass(frozen=True)
 class Backends:
-    """Whom a run works with; `workers` is one of the generators that read the queue."""
+    """Whom a run works with; `workers` is one of the generators that read the queue.
+
+    `shard_rows` are the judged candidates in a shard of the training buffer.
+    """
 
     js: JetStreamContext
     publisher: Publisher
     generator: AsyncGeneratorClient
     workers: AsyncGeneratorClient
     filter: AsyncFilterClient
+    shard_rows: int
 
     async def check(self, recipe: Recipe, teacher: ModelPointer) -> None:
         """As `services.trainer.readiness`; Unavailable while a generator does not answer."""
@@ -110,11 +117,46 @@ class Conductor:
         for generation in range(1, self._recipe.generations + 1):
             self._monitor.update(generation=generation)
             plan = make_plan(self._recipe, len(training), consumed)
+            if not plan.batches:
+                self._stop(exhausted(len(training), generation))
+                break
             consumed += await self._collect(generation, teacher, plan, training, prompts)
+            ending = await self._look_back(generation)
+            if ending and not ending.trains:
+                break
             teacher = await self._train(generation, teacher, prompts)
             self._stage(Stage.EVALUATING)
             await examiner.model(systems.student_name(generation), teacher, prompts)
             await self._publish(teacher)
+            if ending:
+                break
+
+    async def _look_back(self, generation: int) -> Decision | None:
+        """Compare a collected generation with those before it; the decision is told and kept."""
+        progress = self._monitor.progress(generation)
+        if generation > 1 and progress.diversity is None:
+            first, now = self._folder.dataset(1), self._folder.dataset(generation)
+            found = await asyncio.to_thread(compare, first, now, self._recipe.seed)
+            self._monitor.progressed(replace(progress, diversity=found))
+        log.info(
+            "generation collected",
+            extra={
+                "run": self._folder.id,
+                "generation": generation,
+                "pass_rate": round(progress.pass_rate, 4),
+            },
+        )
+        collected = [one for one in self._monitor.run.progress if one.generation <= generation]
+        decision = decide(collected, self._recipe.stop)
+        if decision:  # whatever it trains is the last, so it is a student
+            self._monitor.progressed(replace(self._monitor.progress(generation), expert=False))
+            self._stop(decision)
+        self._monitor.save()
+        return decision
+
+    def _stop(self, decision: Decision) -> None:
+        if self._monitor.run.generation < self._recipe.generations or not decision.trains:
+            self._monitor.update(stop_reason=decision.reason)
 
     def _examiner(self, held_out: Sequence[SourceDocument]) -> Examiner:
         return Examiner(
@@ -136,20 +178,30 @@ class Conductor:
     ) -> int:
         """Collect a generation; returns the number of documents it used."""
         if self._folder.verdicts(generation).exists():
-            batches = read_table(self._folder.verdicts(generation))["batch"].to_pylist()
-            return len(set(batches)) * plan.size
+            return tables.batches_in(self._folder.verdicts(generation)) * plan.size
         self._stage(Stage.COLLECTING)
         settings = self._recipe.generation
-        schedule = Schedule(
-            batches=plan.batches, window=settings.batches_in_flight, target=settings.target
+        cascade = cascade_of(self._recipe)
+        buffer = await to_the_end(
+            TrainingBuffer,
+            self._folder,
+            generation,
+            threshold=self._recipe.filter.near_duplicate,
+            layers=[layer.name for layer in cascade.layers],
+            shard_rows=self._backends.shard_rows,
         )
-        buffer = TrainingBuffer(self._recipe.filter.near_duplicate)
+        schedule = Schedule(
+            batches=plan.batches,
+            window=settings.batches_in_flight,
+            target=settings.target,
+            accepted=buffer.accepted_by_batch,
+        )
         work = Work(
             generation=generation,
             attempt=self._monitor.attempt,
             teacher=teacher,
             decoding=decoding_of(self._recipe, generation),
-            cascade=cascade_of(self._recipe),
+            cascade=cascade,
             plan=plan,
             documents=[Document(one.id, one.text) for one in training],
             prompts=[prompts[one.id] for one in training],
@@ -160,7 +212,7 @@ class Conductor:
         elapsed = timed(self._seconds_before(generation))
         depths = asyncio.create_task(self._watch_depths())
         try:
-            batches = await collector.collect(
+            await collector.collect(
                 work,
                 schedule,
                 buffer,
@@ -170,8 +222,9 @@ class Conductor:
             depths.cancel()
             self._monitor.update(prompts_pending=0, candidates_pending=0)
         self._progressed(generation, buffer, elapsed())
-        self._merge(generation, batches, buffer, training)
-        return batches * plan.size
+        self._monitor.save()
+        await to_the_end(buffer.finish, {one.id: one.text for one in training})
+        return buffer.batches * plan.size
 
     def _constraints(
         self, training: Sequence[SourceDocument]
@@ -186,34 +239,19 @@ class Conductor:
         )
 
     def _progressed(self, generation: int, buffer: TrainingBuffer, seconds: float) -> None:
-        layers = [layer.name for layer in cascade_of(self._recipe).layers]
         settings = self._recipe.generation
         self._monitor.progressed(
             GenerationProgress(
                 generation=generation,
-                judged=len(buffer.rows),
-                accepted=len(buffer.accepted),
+                judged=buffer.judged,
+                accepted=buffer.accepted,
                 target=settings.target,
                 budget=settings.budget,
-                layers=funnel((row.verdict for row in buffer.rows), [*layers, NEAR_DUPLICATE]),
+                layers=buffer.funnel,
                 seconds=seconds,
+                expert=generation <= self._recipe.expert_rounds,
             )
         )
-
-    def _merge(
-        self,
-        generation: int,
-        batches: int,
-        buffer: TrainingBuffer,
-        training: Sequence[SourceDocument],
-    ) -> None:
-        parts = [read_table(self._folder.part(generation, batch)) for batch in range(batches)]
-        final = tables.with_final_verdicts(pa.concat_tables(parts), buffer.rows)
-        texts = {one.id: one.text for one in training}
-        write_table(self._folder.dataset(generation), tables.dataset_table(final, texts))
-        write_table(self._folder.verdicts(generation), final)
-        self._monitor.save()
-        self._folder.drop_parts()
 
     async def _train(
         self, generation: int, teacher: ModelPointer, prompts: dict[str, str]
@@ -241,7 +279,27 @@ class Conductor:
                 cancelled=self._stopped.is_set,
             )
         found = await asyncio.to_thread(digest, folder)
-        return ModelPointer(str(folder.resolve()), found, generation)
+        student = ModelPointer(str(folder.resolve()), found, generation)
+        if not (folder / MANIFEST).exists():
+            await asyncio.to_thread(self._record, student, teacher)
+        return student
+
+    def _record(self, student: ModelPointer, teacher: ModelPointer) -> None:
+        generation, seed = student.generation, self._recipe.seed
+        first = teacher.digest == self._teacher.digest
+        record(
+            student,
+            run=self._folder,
+            recipe_name=self._recipe.name,
+            teacher_name=self._recipe.teacher.model if first else Path(teacher.uri).name,
+            teacher=teacher,
+            dataset=self._folder.dataset(generation),
+            seeds={
+                "run": seed,
+                "generation": derived_seed(seed, f"generation {generation}"),
+                "student": derived_seed(seed, f"student {generation}"),
+            },
+        )
 
     async def _publish(self, student: ModelPointer) -> None:
         """Tell everybody which model the run's next teacher is."""

@@ -38,6 +38,7 @@ def write_report(folder: RunFolder, recipe: Recipe, teacher_digest: str, run: Ru
         accepted=spread(row for row in judged if row.accepted),
         rejected=spread(row for row in judged if not row.accepted),
         texts={one.id: one.text for one in training},
+        stop_reason=run.stop_reason,
     )
     write_text(folder.report, report.markdown())
 

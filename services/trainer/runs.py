@@ -202,7 +202,7 @@ class Runs:
     async def _conduct(self, conductor: Conductor, monitor: Monitor) -> None:
         try:
             await conductor.run()
-            ending = (RunState.SUCCEEDED, f"report at {monitor.folder.report}")
+            ending = (RunState.SUCCEEDED, _results(monitor))
         except asyncio.CancelledError:
             ending = (RunState.CANCELLED, "stopped; it can be resumed")
         except StillhouseError as error:
@@ -223,6 +223,12 @@ class Runs:
             await js.purge_stream(PROMPTS, subject=prompts_subject(run_id))
             await js.purge_stream(CANDIDATES, subject=candidates_subject(run_id))
             await js.delete_consumer(VERDICTS, f"trainer-{run_id}")
+
+
+def _results(monitor: Monitor) -> str:
+    where = f"report at {monitor.folder.report}"
+    reason = monitor.run.stop_reason
+    return f"ended early, {reason}; {where}" if reason else where
 
 
 def new_run_id(recipe: Recipe) -> str:

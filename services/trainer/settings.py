@@ -26,3 +26,9 @@ class TrainerSettings(QueueSettings):
     )
     filter_target: str = Field(default="127.0.0.1:50053", description="The filter.")
     threads: int = Field(default=0, ge=0, description="CPU threads in training; 0: torch decides.")
+    shard_rows: int = Field(
+        default=16_384,
+        ge=1,
+        description="Judged candidates in a shard of the training buffer, and between its "
+        "checkpoints: what is kept in memory.",
+    )

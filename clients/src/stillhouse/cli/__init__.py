@@ -12,6 +12,7 @@ from stillhouse.cli.evaluate import evaluate
 from stillhouse.cli.experiment import experiment
 from stillhouse.cli.export import export
 from stillhouse.cli.index import index
+from stillhouse.cli.lineage import lineage
 from stillhouse.cli.perplexity import perplexity
 from stillhouse.cli.quality import quality
 from stillhouse.cli.run import run
@@ -48,7 +49,7 @@ def main() -> None:
 
 # A new subcommand: its own file beside this one, and its name here.
 for command in (
-    calibrate, corpus, evaluate, experiment, export, funnel, index, inspect, perplexity, quality,
-    rethreshold, run,
+    calibrate, corpus, evaluate, experiment, export, funnel, index, inspect, lineage, perplexity,
+    quality, rethreshold, run,
 ):  # fmt: skip
     main.add_command(command)
