@@ -9,9 +9,8 @@ from typing import Any
 
 import yaml
 
-from services.experiments import quality, quality_page
 from services.publishing.merging import Merged, RunSamples
-from services.trainer import tables
+from services.trainer import quality_table, tables
 from services.trainer.cascades import cascade_of
 from services.trainer.files import read_table
 from services.trainer.funnel import funnel
@@ -132,15 +131,14 @@ class Card:
             for table in (self.merged.train, self.merged.validation)
             for row in table.select(["document", "summary"]).to_pylist()
         ]
-        taken = quality_page.sample(pairs, _SAMPLE, self.seed)
-        found = quality_page.Measured("all", len(pairs), len(taken), quality.measure(taken), {})
+        found = quality_table.measured({"all": pairs}, _SAMPLE, self.seed)
         return [
             "## Quality",
             "",
             "Shares are 0 to 1, entropies (h) in bits. Every figure depends on how many texts "
             "there are; `stillhouse quality` compares sets cut to one size.",
             "",
-            quality_page.markdown([found]),
+            quality_table.markdown(found),
         ]
 
     def _lineage(self) -> list[str]:

@@ -16,6 +16,7 @@ import pyarrow as pa
 from services.trainer.comparison import Row
 from services.trainer.evaluation import METRICS
 from services.trainer.files import RunFolder, read_table, write_bytes
+from services.trainer.quality_table import Measured
 from services.trainer.systems import BASELINES, COPY, TEACHER, student_name
 from stillhouse.recipe import Recipe
 from stillhouse.trainer.types import GenerationProgress
@@ -35,6 +36,7 @@ def write(
     recipe: Recipe,
     generations: Sequence[GenerationProgress],
     rows: Sequence[Row],
+    sets: Sequence[Measured] = (),
 ) -> str:
     """Write all plots of a run beside its report; returns the Markdown that shows them."""
     try:
@@ -46,6 +48,7 @@ def write(
     control = folder.control
     drawn = {
         "funnel": ("Pass rate of each layer", funnel(generations) if generations else None),
+        "quality": ("Quality of the accepted samples", quality(sets) if sets else None),
         "metrics": ("Means with 95 % intervals", metrics(alone, recipe) if alone else None),
         "lengths": ("Lengths", lengths(tables, recipe) if tables else None),
         "control": (
@@ -56,7 +59,7 @@ def write(
     for name, (title, figure) in drawn.items():
         if figure is not None:
             path = folder.plot(name)
-            write_bytes(path, _png(figure))
+            write_bytes(path, png(figure))
             shown += [f"![{title}]({path.relative_to(folder.path)})", ""]
     return "\n".join(shown)
 
@@ -86,6 +89,26 @@ def funnel(generations: Sequence[GenerationProgress]) -> Any:
     axes.set_xlabel("passed, of those that the layer saw")
     if len(generations) > 1:
         axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure
+
+
+def quality(sets: Sequence[Measured]) -> Any:
+    """A panel a figure, a bar a set."""
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    names = list(sets[0].figures)
+    lines = -(-len(names) // _COLUMNS)
+    figure = Figure(figsize=(3 * _COLUMNS, lines * (0.8 + 0.28 * len(sets))), layout="constrained")
+    panels = figure.subplots(lines, _COLUMNS, sharey=True, squeeze=False).flatten()
+    colours = [_shade(place, len(sets)) for place in range(len(sets))]
+    for axes, name in zip(panels, names, strict=False):
+        axes.barh([one.name for one in sets], [one.figures[name] for one in sets], color=colours)
+        axes.set_title(name.replace("_", "-"), fontsize=9)
+        axes.tick_params(labelsize=8)
+        _plain(axes)
+    panels[0].invert_yaxis()  # shared by all
+    for axes in panels[len(names) :]:
+        axes.set_visible(False)
     return figure
 
 
@@ -223,7 +246,7 @@ def _plain(axes: Any) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def _png(figure: Any) -> bytes:
+def png(figure: Any) -> bytes:
     """The figure, by the Agg renderer: the same bytes for the same figure and version."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
 

@@ -15,12 +15,16 @@ from stillhouse.recipe import Recipe
 from stillhouse.trainer.types import Diversity, GenerationProgress, JudgedCandidate
 
 _SHOWN = 10
+_CUT = (
+    "Shares are 0 to 1, entropies (h) in bits, density in words; every generation is cut to the "
+    "size of the smallest, since each figure depends on how many texts there are."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a report tells of; `words` is what ROUGE-L, cut, reads, `judged` and `plots`
-    are Markdown.
+    """What a report tells of; `words` is what ROUGE-L, cut, reads, `judged`, `quality`
+    and `plots` are Markdown.
     """
 
     run_id: str
@@ -33,6 +37,7 @@ class Report:
     systems: Sequence[Row]
     words: int
     judged: str
+    quality: str
     plots: str
     accepted: Sequence[JudgedCandidate]
     rejected: Sequence[JudgedCandidate]
@@ -44,6 +49,7 @@ class Report:
         parts = [
             self._head(),
             *(_funnel(generation) for generation in self.generations),
+            *self._quality(),
             *(["## Plots", "", self.plots] if self.plots else []),
             comparison_page.markdown(self.systems, self.recipe, self.held_out, self.words),
             *([self.judged] if self.judged else []),
@@ -69,6 +75,11 @@ class Report:
                 "",
             ]
         )
+
+    def _quality(self) -> list[str]:
+        if not self.quality:
+            return []
+        return ["## Quality of the accepted samples", "", _CUT, "", self.quality]
 
     def _samples(self, title: str, samples: Sequence[JudgedCandidate]) -> str:
         lines = [f"## {title}", ""]

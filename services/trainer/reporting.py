@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.trainer import comparison, comparison_page, evaluation, pairwise, plots, tables
+from services.trainer import (
+    comparison,
+    comparison_page,
+    evaluation,
+    pairwise,
+    plots,
+    quality_table,
+    tables,
+)
 from services.trainer.files import RunFolder, read_table, write_table, write_text
 from services.trainer.report import Report, spread
 from services.trainer.systems import in_order
 from stillhouse.corpus import SourceDocument
 from stillhouse.recipe import Recipe
 from stillhouse.trainer.types import Run
+
+_SAMPLE = 500  # accepted samples of a generation that its quality is measured of
 
 
 def write_report(folder: RunFolder, recipe: Recipe, teacher_digest: str, run: Run) -> None:
@@ -23,6 +33,7 @@ def write_report(folder: RunFolder, recipe: Recipe, teacher_digest: str, run: Ru
         for row in tables.judged_candidates(read_table(folder.verdicts(generation)))
     ]
     rows = compare(folder, recipe)
+    sets = quality(folder, recipe)
     report = Report(
         run_id=folder.id,
         recipe=recipe,
@@ -34,7 +45,8 @@ def write_report(folder: RunFolder, recipe: Recipe, teacher_digest: str, run: Ru
         systems=rows,
         words=evaluation.word_budget(held_out, recipe),
         judged=_judged(folder, recipe),
-        plots=plots.write(folder, recipe, run.progress, rows),
+        quality=quality_table.markdown(sets) if sets else "",
+        plots=plots.write(folder, recipe, run.progress, rows, sets),
         accepted=spread(row for row in judged if row.accepted),
         rejected=spread(row for row in judged if not row.accepted),
         texts={one.id: one.text for one in training},
@@ -65,6 +77,17 @@ def compare(folder: RunFolder, recipe: Recipe) -> list[comparison.Row]:
     rows = comparison.compare({n: read_table(folder.evaluation(n)) for n in names}, recipe)
     write_table(folder.comparison, comparison.to_table(rows))
     return rows
+
+
+def quality(folder: RunFolder, recipe: Recipe) -> list[quality_table.Measured]:
+    """What the accepted samples of each generation are like, at equal numbers of them."""
+    sets = {}
+    for generation in range(1, recipe.generations + 1):
+        if folder.dataset(generation).exists():
+            rows = read_table(folder.dataset(generation)).select(["document", "summary"])
+            pairs = [(row["document"], row["summary"]) for row in rows.to_pylist()]
+            sets[f"generation {generation}"] = pairs
+    return quality_table.measured(sets, _SAMPLE, recipe.seed)
 
 
 def _judged(folder: RunFolder, recipe: Recipe) -> str:

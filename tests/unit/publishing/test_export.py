@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,13 @@ import yaml
 from click.testing import CliRunner, Result
 from huggingface_hub import constants
 
+from services.trainer.files import RunFolder
+from services.trainer.provenance import record
 from stillhouse.cli import main
 from stillhouse.recipe import Recipe
 from tests.support.finished_run import make_run
 from tests.support.hub_server import HubServer, serving
+from tests.support.tiny_model import make_tiny_model
 from tests.unit.publishing.test_merging import ACCEPTED, DOCUMENTS
 
 # huggingface_hub 2.4 hands a file to httpx2 by a name that is going.
@@ -117,6 +122,29 @@ def test_the_card_tells_where_everything_comes_from(home: Path) -> None:
     assert f"| one-1 | 1 | `{1:064x}` | 0 |" in card
     assert "near_duplicate: 0.6" in card
     assert "have at least 0.6 of their word trigrams" in card
+
+
+def test_the_card_leads_back_to_the_first_teacher(home: Path) -> None:
+    run = RunFolder(home / "runs" / "one-1")
+    first = make_tiny_model(home / "secret" / "weights")
+    made = make_tiny_model(run.student(1), seed=1)
+    record(
+        replace(made, generation=1),
+        run=run,
+        recipe_name="one",
+        teacher_name=first.uri,
+        teacher=first,
+        dataset=run.dataset(1),
+        seeds={"run": 0},
+    )
+    assert export("one-1", "--to", "out").exit_code == 0
+    card = (home / "out" / "README.md").read_text()
+    assert f"- `student-gen1`, `{made.digest}`, generation 1 of one-1: 6 samples, dataset `" in card
+    assert f"- `weights`, `{first.digest}`, the first teacher" in card
+    assert "secret" not in card
+    shutil.rmtree(home / "secret")
+    assert export("one-1", "--to", "later").exit_code == 0
+    assert "not there any more" in (home / "later" / "README.md").read_text()
 
 
 def test_a_card_shows_nothing_of_the_machine_it_was_made_on(home: Path) -> None:

@@ -13,12 +13,13 @@ import pytest
 from services.trainer import comparison, evaluation, plots
 from services.trainer.evaluation import METRICS, Opinions
 from services.trainer.files import RunFolder, write_table
-from services.trainer.reporting import compare, write_comparison
+from services.trainer.reporting import compare, quality, write_comparison
 from services.trainer.statistics import paired_bootstrap
 from stillhouse.corpus import SourceDocument
 from stillhouse.filter.types import LayerStats, Verdict
 from stillhouse.recipe import Recipe
 from stillhouse.trainer.types import GenerationProgress
+from tests.support.finished_run import make_run
 
 DOCUMENTS = [
     SourceDocument("a", "the cat sat on the mat and then slept all day", "the cat sat down"),
@@ -200,3 +201,25 @@ def test_a_comparison_alone(folder: RunFolder) -> None:
     assert "first 4 words" in page
     assert "](plots/metrics.png)" in page
     assert folder.comparison.is_file()
+
+
+def test_the_samples_of_each_generation_are_measured_at_one_size(tmp_path: Path) -> None:
+    recipe = Recipe(generations=2)
+    documents = {f"d{n}": f"A long text number {n} about this and that." for n in range(9)}
+    samples = [(name, f"Text {number} is short.") for number, name in enumerate(documents)]
+    run = make_run(tmp_path / "run-1", documents, samples, recipe=recipe)
+    found = quality(run, recipe)
+    assert [(one.name, one.size, one.sampled) for one in found] == [
+        ("generation 1", 5, 4), ("generation 2", 4, 4),
+    ]  # fmt: skip
+    shown = plots.write(run, recipe, [], [], found)
+    assert "](plots/quality.png)" in shown
+    assert size(run.plot("quality"))[0] > 500
+    run.dataset(2).unlink()
+    assert [one.sampled for one in quality(run, recipe)] == [5]
+
+
+def test_of_less_than_two_samples_nothing_is_said(tmp_path: Path) -> None:
+    recipe = Recipe(generations=1)
+    run = make_run(tmp_path / "run-1", {"d": "A text."}, [("d", "Short.")], recipe=recipe)
+    assert quality(run, recipe) == []

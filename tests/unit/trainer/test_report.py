@@ -35,6 +35,7 @@ REPORT = Report(
     ],
     words=12,
     judged="",
+    quality="| distinct-1 | 0.5 |",
     plots="![A plot](plots/a.png)",
     accepted=[ACCEPTED],
     rejected=[REJECTED],
@@ -109,6 +110,12 @@ def test_the_report_names_the_critic_that_filtered_nothing() -> None:
 def test_the_report_says_which_models_stand_behind_the_names() -> None:
     recipe = Recipe.parse("evaluation: {models: [{name: big, model: 'openai:http://x#large'}]}")
     assert "\n- big: `openai:http://x#large`\n" in replace(REPORT, recipe=recipe).markdown()
+
+
+def test_the_report_shows_the_quality_of_the_samples() -> None:
+    assert "## Quality of the accepted samples" in REPORT.markdown()
+    assert "\n| distinct-1 | 0.5 |\n" in REPORT.markdown()
+    assert "## Quality" not in replace(REPORT, quality="").markdown()
 
 
 def test_the_report_shows_its_plots() -> None:
