@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from services.checkpoints.vocabulary import Vocabulary
 from stillhouse.errors import InvalidArgument
-from stillhouse.generator.types import Decoding, Outline
+from stillhouse.generator.types import Decoding, Outline, Step
 
 _PERIOD = b"."
 
@@ -136,27 +136,32 @@ class Compression:
             for filler in self._fillers:
                 yield from _behind(thread, (filler,), after)
         passage, left_out = outline.passages[thread.passage], thread.left_out
+        gap: list[Step] = []
+        last = passage[thread.place] if thread.place >= 0 else None
         for place in range(thread.place + 1, len(passage)):
             step = passage[place]
-            neighbour = place == thread.place + 1 and thread.place >= 0
-            run = thread.run + 1 if neighbour else 1
-            if run <= outline.run:
+            run = thread.run + 1 if not gap and thread.place >= 0 else 1
+            filled = thread.filled and not gap  # an article stands in for something
+            if run <= outline.run and not filled and _may_follow(last, gap, step):
                 weight = min(thread.weight + step.weight, outline.least)
                 kept = 0 if step.weight or step.fixed else left_out
                 after = Thread(thread.passage, place, kept, weight, run)
                 yield from _behind(thread, self._written[thread.passage][place], after)
             if step.fixed:
                 return
+            gap.append(step)
             if thread.place >= 0:
                 left_out += step.weight
             if left_out > outline.skip:
                 return
 
     def _complete(self, thread: Thread) -> bool:
+        passage = self._outline.passages[thread.passage]
         return (
             thread.place >= max(0, self._last_fixed[thread.passage])
             and thread.weight >= self._outline.least
             and not thread.filled
+            and (passage[thread.place].weight > 0 or thread.place == len(passage) - 1)
         )
 
     def _spellings(self, text: bytes) -> NDArray[np.int64]:
@@ -184,6 +189,17 @@ def check_outline(outline: Outline | None, decoding: Decoding, field: str) -> No
     for text in (*outline.fillers, *(s.text for one in outline.passages for s in one)):
         if not text or text.split() != [text]:
             raise InvalidArgument(field, f"{text!r} is no word: it must hold no white space")
+
+
+def _may_follow(last: Step | None, gap: Sequence[Step], step: Step) -> bool:
+    """Whether `step` may follow `last`, the first of a text None, with `gap` left out between."""
+    if not gap:
+        return True
+    if last is None:
+        return step.weight > 0
+    if any(one.closes for one in gap) and not last.closes:
+        return False
+    return any(one.weight for one in gap) or all(one.loose for one in gap)
 
 
 def _behind(

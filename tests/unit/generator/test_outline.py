@@ -23,6 +23,8 @@ STEPS = st.builds(
     st.sampled_from(["ab", "abc", "b,", "c", "The", "d.", "(ab)", "é"]),
     st.integers(0, 2),
     st.booleans(),
+    st.booleans(),
+    st.booleans(),
 )
 OUTLINES = st.builds(
     Outline,
@@ -41,8 +43,10 @@ def texts(outline: Outline) -> Iterator[str]:
             if not fits(passage, kept, outline):
                 continue
             ways = [forms(passage[place].text) for place in kept]
+            gaps = [kept[0] > 0, *(b > a + 1 for a, b in itertools.pairwise(kept))]
+            before = [["", *outline.fillers] if gap else [""] for gap in gaps]
             for words in itertools.product(*ways):
-                for fillers in itertools.product(["", *outline.fillers], repeat=len(words)):
+                for fillers in itertools.product(*before):
                     parts = [
                         part for pair in zip(fillers, words, strict=True) for part in pair if part
                     ]
@@ -62,25 +66,43 @@ def forms(word: str) -> list[str]:
 
 
 def fits(passage: tuple[Step, ...], kept: tuple[int, ...], outline: Outline) -> bool:
-    if sum(passage[i].weight for i in kept) < outline.least:
-        return False
-    if any(step.fixed and i not in kept for i, step in enumerate(passage)):
-        return False
-    run = 1
-    for one, other in itertools.pairwise(kept):
+    pairs = list(itertools.pairwise(kept))
+    return (
+        sum(passage[i].weight for i in kept) >= outline.least
+        and all(i in kept for i, step in enumerate(passage) if step.fixed)
+        and (kept[0] == 0 or passage[kept[0]].weight > 0)
+        and (kept[-1] == len(passage) - 1 or passage[kept[-1]].weight > 0)
+        and all(is_phrase(passage[one + 1 : other]) for one, other in pairs)
+        and all(
+            passage[one].closes or not any(step.closes for step in passage[one + 1 : other])
+            for one, other in pairs
+        )
+        and longest_run(pairs) <= outline.run
+        and most_left_out(passage, kept) <= outline.skip
+    )
+
+
+def is_phrase(gap: tuple[Step, ...]) -> bool:
+    return any(step.weight for step in gap) or all(step.loose for step in gap)
+
+
+def longest_run(pairs: list[tuple[int, int]]) -> int:
+    longest = run = 1
+    for one, other in pairs:
         run = run + 1 if other == one + 1 else 1
-        if run > outline.run:
-            return False
-    anchors = [i for i in kept if passage[i].weight or passage[i].fixed]
-    left_out = 0
+        longest = max(longest, run)
+    return longest
+
+
+def most_left_out(passage: tuple[Step, ...], kept: tuple[int, ...]) -> int:
+    most = left_out = 0
     for place in range(kept[0], kept[-1]):
-        if place in anchors:
-            left_out = 0
-        elif place not in kept:
+        if place not in kept:
             left_out += passage[place].weight
-        if left_out > outline.skip:
-            return False
-    return True
+        elif passage[place].weight or passage[place].fixed:
+            left_out = 0
+        most = max(most, left_out)
+    return most
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
