@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import yaml
 
 from services.experiments import quality, quality_page
-from services.publishing.merging import Merged, RunSamples
-from services.trainer import tables
+from services.publishing.merging import SPLITS, Merged, RunSamples
 from services.trainer.buffer import NEAR_DUPLICATE
 from services.trainer.cascades import cascade_of
-from services.trainer.files import read_table
 from services.trainer.funnel import funnel
+from stillhouse.filter.types import Verdict
 from stillhouse.recipe import Evaluation, Recipe
 
 _TASKS = {"summarize": "summarization", "paraphrase": "text-generation"}
@@ -29,10 +29,14 @@ class Card:
     """What the card tells of; `license` is the licence's name as given, or empty."""
 
     name: str
-    runs: Sequence[RunSamples]
     merged: Merged
     license: str
     seed: int
+
+    @property
+    def runs(self) -> Sequence[RunSamples]:
+        """The runs that it was made of."""
+        return self.merged.runs
 
     def markdown(self) -> str:
         """The whole card."""
@@ -54,10 +58,8 @@ class Card:
 
     def _metadata(self) -> str:
         """YAML; a licence only where one was given."""
-        splits = [
-            {"split": split, "path": f"data/{split}-*.parquet"} for split in ("train", "validation")
-        ]
-        total = len(self.merged.train) + len(self.merged.validation)
+        splits = [{"split": split, "path": f"data/{split}-*.parquet"} for split in SPLITS]
+        total = len(self.merged.samples)
         size = sum(total >= bound for bound in _SIZES)
         tasks = {_TASKS[run.recipe.task]: None for run in self.runs}
         values: dict[str, Any] = {"license": self.license} if self.license else {}
@@ -71,11 +73,11 @@ class Card:
         return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
     def _head(self) -> str:
+        train, validation = (self.merged.count(split) for split in SPLITS)
         return (
-            f"{len(self.merged.train)} samples for training and {len(self.merged.validation)} for "
-            "validation, written by language models about documents, and kept by a cascade of "
-            "filters. No human wrote or checked them. Split by source: no source and no document "
-            "is in both splits.\n"
+            f"{train} samples for training and {validation} for validation, written by language "
+            "models about documents, and kept by a cascade of filters. No human wrote or checked "
+            "them. Split by source: no source and no document is in both splits.\n"
         )
 
     def _licence(self) -> list[str]:
@@ -92,7 +94,7 @@ class Card:
         lines += [
             f"| {run.id} | {run.recipe.task} | {run.recipe.name} | "
             f"`{_bare(run.recipe.corpus.source)}` | `{_bare(run.recipe.teacher.model)}` | "
-            f"{len(run.rows)} | {self.merged.kept[run.id]} |"
+            f"{run.accepted} | {self.merged.kept[run.id]} |"
             for run in self.runs
         ]
         return [
@@ -112,7 +114,7 @@ class Card:
                 path = run.folder.verdicts(generation)
                 if not path.exists():
                     continue
-                _, verdicts = tables.judged_from(read_table(path))
+                verdicts = _verdicts(path)
                 lines += [
                     f"{run.id}, generation {generation}: {len(verdicts)} candidates.",
                     "",
@@ -126,13 +128,9 @@ class Card:
         return lines
 
     def _quality(self) -> list[str]:
-        pairs = [
-            (row["document"], row["summary"])
-            for table in (self.merged.train, self.merged.validation)
-            for row in table.select(["document", "summary"]).to_pylist()
-        ]
-        taken = quality_page.sample(pairs, _SAMPLE, self.seed)
-        found = quality_page.Measured("all", len(pairs), len(taken), quality.measure(taken), {})
+        total = len(self.merged.samples)
+        taken = self.merged.pairs(_SAMPLE, self.seed)
+        found = quality_page.Measured("all", total, len(taken), quality.measure(taken), {})
         return [
             "## Quality",
             "",
@@ -152,10 +150,9 @@ class Card:
             "| --- | ---: | --- | ---: |",
         ]
         for run in self.runs:
-            written = dict.fromkeys((row["generation"], row["model_digest"]) for row in run.rows)
             lines += [
                 f"| {run.id} | {generation} | `{model}` | {run.recipe.seed} |"
-                for generation, model in written
+                for generation, model in run.writers
             ]
         return [*lines, ""]
 
@@ -165,6 +162,12 @@ class Card:
             text = published(run.recipe).to_yaml()
             lines += [f"{run.id}:", "", "```yaml", text.rstrip(), "```", ""]
         return lines
+
+
+def _verdicts(path: Path) -> list[Verdict]:
+    """What became of each candidate of a generation."""
+    rows = pq.read_table(path, columns=["id", "accepted", "layer"]).to_pylist()
+    return [Verdict(row["id"], row["accepted"], row["layer"]) for row in rows]
 
 
 def published(recipe: Recipe) -> Recipe:
