@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -20,7 +21,7 @@ from stillhouse.generator.types import Beam, Decoding, Outline, Prompt, Step
 
 STEPS = st.builds(
     Step,
-    st.sampled_from(["ab", "abc", "b,", "c", "The", "d.", "(ab)", "é"]),
+    st.sampled_from(["ab", "abc", "b,", "c", "The", "a", "d.", "(ab.c)", "é"]),
     st.integers(0, 2),
     st.booleans(),
     st.booleans(),
@@ -43,16 +44,22 @@ def texts(outline: Outline) -> Iterator[str]:
             if not fits(passage, kept, outline):
                 continue
             ways = [forms(passage[place].text) for place in kept]
-            gaps = [kept[0] > 0, *(b > a + 1 for a, b in itertools.pairwise(kept))]
-            before = [["", *outline.fillers] if gap else [""] for gap in gaps]
+            places = [-1, *kept]
+            gaps = [passage[a + 1 : b] for a, b in itertools.pairwise(places)]
+            before = [["", *fillers(outline, gap)] for gap in gaps]
             for words in itertools.product(*ways):
-                for fillers in itertools.product(*before):
+                for put_in in itertools.product(*before):
                     parts = [
-                        part for pair in zip(fillers, words, strict=True) for part in pair if part
+                        part for pair in zip(put_in, words, strict=True) for part in pair if part
                     ]
                     text = " ".join(parts) + "."
                     yield text
                     yield text[0].upper() + text[1:]
+
+
+def fillers(outline: Outline, gap: tuple[Step, ...]) -> list[str]:
+    left_out = [step.text.lower() for step in gap]
+    return [one for one in outline.fillers if left_out and left_out != [one]]
 
 
 def subsets(size: int) -> Iterator[tuple[int, ...]]:
@@ -77,7 +84,7 @@ def fits(passage: tuple[Step, ...], kept: tuple[int, ...], outline: Outline) -> 
             passage[one].closes or not any(step.closes for step in passage[one + 1 : other])
             for one, other in pairs
         )
-        and longest_run(pairs) <= outline.run
+        and all(size <= outline.run for size in runs(passage, kept, outline))
         and most_left_out(passage, kept) <= outline.skip
     )
 
@@ -86,12 +93,16 @@ def is_phrase(gap: tuple[Step, ...]) -> bool:
     return any(step.weight for step in gap) or all(step.loose for step in gap)
 
 
-def longest_run(pairs: list[tuple[int, int]]) -> int:
-    longest = run = 1
-    for one, other in pairs:
-        run = run + 1 if other == one + 1 else 1
-        longest = max(longest, run)
-    return longest
+def runs(passage: tuple[Step, ...], kept: tuple[int, ...], outline: Outline) -> list[int]:
+    """Words of each run of neighbours; a single step is as long as it may be."""
+    found: list[list[int]] = []
+    for place in kept:
+        if found and found[-1][-1] == place - 1:
+            found[-1].append(place)
+        else:
+            found.append([place])
+    sizes = [[len(re.findall(r"\w+", passage[place].text)) or 1 for place in run] for run in found]
+    return [sum(run) if len(run) > 1 else min(sum(run), outline.run) for run in sizes]
 
 
 def most_left_out(passage: tuple[Step, ...], kept: tuple[int, ...]) -> int:

@@ -114,10 +114,9 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Outline:
     """Passages that a text is a compression of: one sentence, made of the words of one of them
-    in its order, and of `fillers` where words were left out.
-
-    A text begins and ends with a word of weight, or as its passage does. What is left out in
-    between is part of a clause, or begins behind one.
+    in its order, and of `fillers` where words were left out. A text begins and ends with a word
+    of weight, or as its passage does; what is left out in between is part of a clause, or begins
+    behind one.
 
     skip: weight that may be left out between two words that stay (at the beginning and at the
     end: any). run: most words in a row as they stand in the passage. least: weight that a text
