@@ -69,6 +69,7 @@ class _Batch:
     ) -> None:
         self._loaded = loaded
         self._decoding = decoding
+        self._indexes = indexes
         self._each = k = len(indexes)
         rows = len(prompts) * k
         encoded = encode(loaded, prompts, decoding.max_new_tokens)
@@ -119,7 +120,7 @@ class _Batch:
             self._tokens[row].append(token)
             guide = self._guides[row // self._each]
             if guide is not None:
-                guide.advance(row, token)
+                guide.advance(self._indexes[row % self._each], token)
             self._logprobs[row] += logprob
             self._finished[row] = end or self._at_line_end(row, token)
         self._steps += 1
@@ -146,7 +147,7 @@ class _Batch:
         for place, row in enumerate(self.active.tolist()):
             guide = self._guides[row // self._each]
             if guide is not None:
-                guide.steer(row, logits[place], self._steps)
+                guide.steer(self._indexes[row % self._each], logits[place], self._steps)
         return logits
 
     def _at_line_end(self, row: int, token: int) -> bool:

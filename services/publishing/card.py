@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import yaml
 
-from services.publishing.merging import Merged, RunSamples
-from services.trainer import quality_table, tables
+from services.publishing.merging import SPLITS, Merged, RunSamples
+from services.trainer import quality_table
 from services.trainer.cascades import cascade_of
-from services.trainer.files import read_table
 from services.trainer.funnel import funnel
 from services.trainer.lineage import Link, chain
 from services.trainer.near_duplicates import NEAR_DUPLICATE
+from stillhouse.filter.types import Verdict
 from stillhouse.recipe import Evaluation, Recipe
+from stillhouse.text.quality import measure
 
 _TASKS = {"summarize": "summarization", "paraphrase": "text-generation"}
 _SAMPLE = 500  # pairs that the quality is measured of
@@ -29,10 +31,14 @@ class Card:
     """What the card tells of; `license` is the licence's name as given, or empty."""
 
     name: str
-    runs: Sequence[RunSamples]
     merged: Merged
     license: str
     seed: int
+
+    @property
+    def runs(self) -> Sequence[RunSamples]:
+        """The runs that it was made of."""
+        return self.merged.runs
 
     def markdown(self) -> str:
         """The whole card."""
@@ -54,10 +60,8 @@ class Card:
 
     def _metadata(self) -> str:
         """YAML; a licence only where one was given."""
-        splits = [
-            {"split": split, "path": f"data/{split}-*.parquet"} for split in ("train", "validation")
-        ]
-        total = len(self.merged.train) + len(self.merged.validation)
+        splits = [{"split": split, "path": f"data/{split}-*.parquet"} for split in SPLITS]
+        total = len(self.merged.samples)
         size = sum(total >= bound for bound in _SIZES)
         tasks = {_TASKS[run.recipe.task]: None for run in self.runs}
         values: dict[str, Any] = {"license": self.license} if self.license else {}
@@ -71,11 +75,11 @@ class Card:
         return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
     def _head(self) -> str:
+        train, validation = (self.merged.count(split) for split in SPLITS)
         return (
-            f"{len(self.merged.train)} samples for training and {len(self.merged.validation)} for "
-            "validation, written by language models about documents, and kept by a cascade of "
-            "filters. No human wrote or checked them. Split by source: no source and no document "
-            "is in both splits.\n"
+            f"{train} samples for training and {validation} for validation, written by language "
+            "models about documents, and kept by a cascade of filters. No human wrote or checked "
+            "them. Split by source: no source and no document is in both splits.\n"
         )
 
     def _licence(self) -> list[str]:
@@ -92,7 +96,7 @@ class Card:
         lines += [
             f"| {run.id} | {run.recipe.task} | {run.recipe.name} | "
             f"`{_bare(run.recipe.corpus.source)}` | `{_bare(run.recipe.teacher.model)}` | "
-            f"{len(run.rows)} | {self.merged.kept[run.id]} |"
+            f"{run.accepted} | {self.merged.kept[run.id]} |"
             for run in self.runs
         ]
         return [
@@ -112,7 +116,7 @@ class Card:
                 path = run.folder.verdicts(generation)
                 if not path.exists():
                     continue
-                _, verdicts = tables.judged_from(read_table(path))
+                verdicts = _verdicts(path)
                 lines += [
                     f"{run.id}, generation {generation}: {len(verdicts)} candidates.",
                     "",
@@ -126,19 +130,15 @@ class Card:
         return lines
 
     def _quality(self) -> list[str]:
-        pairs = [
-            (row["document"], row["summary"])
-            for table in (self.merged.train, self.merged.validation)
-            for row in table.select(["document", "summary"]).to_pylist()
-        ]
-        found = quality_table.measured({"all": pairs}, _SAMPLE, self.seed)
+        pairs = self.merged.pairs(_SAMPLE, self.seed)
+        whole = quality_table.Measured("all", len(self.merged.samples), len(pairs), measure(pairs))
         return [
             "## Quality",
             "",
             "Shares are 0 to 1, entropies (h) in bits. Every figure depends on how many texts "
             "there are; `stillhouse quality` compares sets cut to one size.",
             "",
-            quality_table.markdown(found),
+            quality_table.markdown([whole]),
         ]
 
     def _lineage(self) -> list[str]:
@@ -151,10 +151,9 @@ class Card:
             "| --- | ---: | --- | ---: |",
         ]
         for run in self.runs:
-            written = dict.fromkeys((row["generation"], row["model_digest"]) for row in run.rows)
             lines += [
                 f"| {run.id} | {generation} | `{model}` | {run.recipe.seed} |"
-                for generation, model in written
+                for generation, model in run.writers
             ]
         lines.append("")
         for run in self.runs:
@@ -171,6 +170,12 @@ class Card:
             text = published(run.recipe).to_yaml()
             lines += [f"{run.id}:", "", "```yaml", text.rstrip(), "```", ""]
         return lines
+
+
+def _verdicts(path: Path) -> list[Verdict]:
+    """What became of each candidate of a generation."""
+    rows = pq.read_table(path, columns=["id", "accepted", "layer"]).to_pylist()
+    return [Verdict(row["id"], row["accepted"], row["layer"]) for row in rows]
 
 
 def published(recipe: Recipe) -> Recipe:

@@ -35,7 +35,13 @@ def _steps(sentence: str) -> tuple[Step, ...]:
 
 def _step(chunk: str) -> Step:
     inside = [standard(word) for word in words(chunk)]
-    return Step(chunk, sum(map(is_key, inside)), any(word in TURNING for word in inside))
+    return Step(
+        chunk,
+        weight=sum(map(is_key, inside)),
+        fixed=any(word in TURNING for word in inside),
+        loose=chunk.lower() in FILLERS,
+        closes=chunk.endswith((",", ";", ":")),
+    )
 
 
 def _weight(passage: tuple[Step, ...]) -> int:

@@ -26,22 +26,22 @@ class Guide:
         self._compression = Compression(prompt.outline, vocabulary) if prompt.outline else None
         self._readings: dict[int, Reading] = {}
 
-    def advance(self, row: int, token: int) -> None:
-        """Sample `row` has drawn `token`."""
-        self._standings[row] = self._constraints.advance(self._standing(row), token)
+    def advance(self, sample: int, token: int) -> None:
+        """A sample has drawn `token`."""
+        self._standings[sample] = self._constraints.advance(self._standing(sample), token)
         if self._compression is not None:
-            reading = self._readings.get(row, self._compression.start)
-            self._readings[row] = self._compression.advance(reading, token)
+            reading = self._reading(sample, self._compression)
+            self._readings[sample] = self._compression.advance(reading, token)
 
-    def steer(self, row: int, logits: torch.Tensor, step: int) -> None:
-        """Change the logits (vocabulary,) of the next token of sample `row`, its `step`-th."""
-        standing = self._standing(row)
+    def steer(self, sample: int, logits: torch.Tensor, step: int) -> None:
+        """Change the logits (vocabulary,) of a sample's next token, its `step`-th."""
+        standing = self._standing(sample)
         left = self._decoding.max_new_tokens - step
         barred = self._constraints.barred(standing, last=left == 1)
         if left <= self._constraints.longest + _SPARE:
             barred = barred | self._constraints.undoing(standing)
         if self._compression is not None:
-            reading = self._readings.get(row, self._compression.start)
+            reading = self._reading(sample, self._compression)
             barred = barred | ~self._compression.allowed(reading)
         size = min(len(barred), len(logits))
         free = logits[:size].masked_fill(torch.from_numpy(barred[:size]), -torch.inf)
@@ -65,5 +65,8 @@ class Guide:
         along = () if self._compression is None else (self._compression.holds(text),)
         return self._constraints.holds(text) + along
 
-    def _standing(self, row: int) -> Standing:
-        return self._standings.get(row, Standing())
+    def _standing(self, sample: int) -> Standing:
+        return self._standings.get(sample, Standing())
+
+    def _reading(self, sample: int, compression: Compression) -> Reading:
+        return self._readings.get(sample, compression.start)

@@ -17,15 +17,16 @@ from numpy.typing import NDArray
 
 from services.checkpoints.vocabulary import Vocabulary
 from stillhouse.errors import InvalidArgument
-from stillhouse.generator.types import Decoding, Outline
+from stillhouse.generator.types import Decoding, Outline, Step
 
 _PERIOD = b"."
+_WORD = re.compile(r"\w+")
 
 
 class Thread(NamedTuple):
     """One way to read a text: which step of which passage it took last (-1: none yet), what it
     left out since the last step of weight, the weight and the run of neighbours taken so far,
-    whether a filler stands behind it; `rest` is what is left to write of the word under way.
+    the filler behind it; `rest` is what is left to write of the word under way.
     """
 
     passage: int
@@ -33,14 +34,14 @@ class Thread(NamedTuple):
     left_out: int = 0
     weight: int = 0
     run: int = 0
-    filled: bool = False
+    filler: bytes = b""
     over: bool = False
     rest: bytes = b""
 
     @property
     def begun(self) -> bool:
         """Whether a word was written."""
-        return self.place >= 0 or self.filled
+        return self.place >= 0 or bool(self.filler)
 
 
 Reading = frozenset[Thread]
@@ -131,32 +132,37 @@ class Compression:
         outline = self._outline
         if self._complete(thread):
             yield _PERIOD, thread._replace(over=True)
-        if not thread.filled:
-            after = thread._replace(filled=True)
+        if not thread.filler:
             for filler in self._fillers:
-                yield from _behind(thread, (filler,), after)
+                yield from _behind(thread, (filler,), thread._replace(filler=filler))
         passage, left_out = outline.passages[thread.passage], thread.left_out
+        gap: list[Step] = []
+        last = passage[thread.place] if thread.place >= 0 else None
         for place in range(thread.place + 1, len(passage)):
             step = passage[place]
-            neighbour = place == thread.place + 1 and thread.place >= 0
-            run = thread.run + 1 if neighbour else 1
-            if run <= outline.run:
+            size = _size(step.text)
+            run = thread.run + size if last and not gap else min(size, outline.run)
+            stands_in = not thread.filler or _other_words(gap, thread.filler)
+            if run <= outline.run and stands_in and _may_follow(last, gap, step):
                 weight = min(thread.weight + step.weight, outline.least)
                 kept = 0 if step.weight or step.fixed else left_out
                 after = Thread(thread.passage, place, kept, weight, run)
                 yield from _behind(thread, self._written[thread.passage][place], after)
             if step.fixed:
                 return
+            gap.append(step)
             if thread.place >= 0:
                 left_out += step.weight
             if left_out > outline.skip:
                 return
 
     def _complete(self, thread: Thread) -> bool:
+        passage = self._outline.passages[thread.passage]
         return (
             thread.place >= max(0, self._last_fixed[thread.passage])
             and thread.weight >= self._outline.least
-            and not thread.filled
+            and not thread.filler
+            and (passage[thread.place].weight > 0 or thread.place == len(passage) - 1)
         )
 
     def _spellings(self, text: bytes) -> NDArray[np.int64]:
@@ -184,6 +190,28 @@ def check_outline(outline: Outline | None, decoding: Decoding, field: str) -> No
     for text in (*outline.fillers, *(s.text for one in outline.passages for s in one)):
         if not text or text.split() != [text]:
             raise InvalidArgument(field, f"{text!r} is no word: it must hold no white space")
+
+
+def _may_follow(last: Step | None, gap: Sequence[Step], step: Step) -> bool:
+    """Whether `step` may follow `last`, the first of a text None, with `gap` left out between."""
+    if not gap:
+        return True
+    if last is None:
+        return step.weight > 0
+    if any(one.closes for one in gap) and not last.closes:
+        return False
+    return any(one.weight for one in gap) or all(one.loose for one in gap)
+
+
+def _other_words(gap: Sequence[Step], filler: bytes) -> bool:
+    """Whether `gap` is more than the filler that is put in its place."""
+    return [step.text.lower().encode() for step in gap] not in ([], [filler])
+
+
+@lru_cache(4096)
+def _size(text: str) -> int:
+    """Words of a step, which may be `io.open(file)`."""
+    return max(1, len(_WORD.findall(text)))
 
 
 def _behind(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -20,8 +21,10 @@ from stillhouse.generator.types import Beam, Decoding, Outline, Prompt, Step
 
 STEPS = st.builds(
     Step,
-    st.sampled_from(["ab", "abc", "b,", "c", "The", "d.", "(ab)", "é"]),
+    st.sampled_from(["ab", "abc", "b,", "c", "The", "a", "d.", "(ab.c)", "é"]),
     st.integers(0, 2),
+    st.booleans(),
+    st.booleans(),
     st.booleans(),
 )
 OUTLINES = st.builds(
@@ -41,14 +44,22 @@ def texts(outline: Outline) -> Iterator[str]:
             if not fits(passage, kept, outline):
                 continue
             ways = [forms(passage[place].text) for place in kept]
+            places = [-1, *kept]
+            gaps = [passage[a + 1 : b] for a, b in itertools.pairwise(places)]
+            before = [["", *fillers(outline, gap)] for gap in gaps]
             for words in itertools.product(*ways):
-                for fillers in itertools.product(["", *outline.fillers], repeat=len(words)):
+                for put_in in itertools.product(*before):
                     parts = [
-                        part for pair in zip(fillers, words, strict=True) for part in pair if part
+                        part for pair in zip(put_in, words, strict=True) for part in pair if part
                     ]
                     text = " ".join(parts) + "."
                     yield text
                     yield text[0].upper() + text[1:]
+
+
+def fillers(outline: Outline, gap: tuple[Step, ...]) -> list[str]:
+    left_out = [step.text.lower() for step in gap]
+    return [one for one in outline.fillers if left_out and left_out != [one]]
 
 
 def subsets(size: int) -> Iterator[tuple[int, ...]]:
@@ -62,25 +73,47 @@ def forms(word: str) -> list[str]:
 
 
 def fits(passage: tuple[Step, ...], kept: tuple[int, ...], outline: Outline) -> bool:
-    if sum(passage[i].weight for i in kept) < outline.least:
-        return False
-    if any(step.fixed and i not in kept for i, step in enumerate(passage)):
-        return False
-    run = 1
-    for one, other in itertools.pairwise(kept):
-        run = run + 1 if other == one + 1 else 1
-        if run > outline.run:
-            return False
-    anchors = [i for i in kept if passage[i].weight or passage[i].fixed]
-    left_out = 0
+    pairs = list(itertools.pairwise(kept))
+    return (
+        sum(passage[i].weight for i in kept) >= outline.least
+        and all(i in kept for i, step in enumerate(passage) if step.fixed)
+        and (kept[0] == 0 or passage[kept[0]].weight > 0)
+        and (kept[-1] == len(passage) - 1 or passage[kept[-1]].weight > 0)
+        and all(is_phrase(passage[one + 1 : other]) for one, other in pairs)
+        and all(
+            passage[one].closes or not any(step.closes for step in passage[one + 1 : other])
+            for one, other in pairs
+        )
+        and all(size <= outline.run for size in runs(passage, kept, outline))
+        and most_left_out(passage, kept) <= outline.skip
+    )
+
+
+def is_phrase(gap: tuple[Step, ...]) -> bool:
+    return any(step.weight for step in gap) or all(step.loose for step in gap)
+
+
+def runs(passage: tuple[Step, ...], kept: tuple[int, ...], outline: Outline) -> list[int]:
+    """Words of each run of neighbours; a single step is as long as it may be."""
+    found: list[list[int]] = []
+    for place in kept:
+        if found and found[-1][-1] == place - 1:
+            found[-1].append(place)
+        else:
+            found.append([place])
+    sizes = [[len(re.findall(r"\w+", passage[place].text)) or 1 for place in run] for run in found]
+    return [sum(run) if len(run) > 1 else min(sum(run), outline.run) for run in sizes]
+
+
+def most_left_out(passage: tuple[Step, ...], kept: tuple[int, ...]) -> int:
+    most = left_out = 0
     for place in range(kept[0], kept[-1]):
-        if place in anchors:
-            left_out = 0
-        elif place not in kept:
+        if place not in kept:
             left_out += passage[place].weight
-        if left_out > outline.skip:
-            return False
-    return True
+        elif passage[place].weight or passage[place].fixed:
+            left_out = 0
+        most = max(most, left_out)
+    return most
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -12,11 +13,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from click.testing import CliRunner, Result
 from huggingface_hub import constants
 
+from services.publishing.card import Card
+from services.publishing.export import export as write
+from services.publishing.merging import SPLITS, merge, read_samples
 from services.trainer.files import RunFolder
 from services.trainer.provenance import record
 from stillhouse.cli import main
@@ -237,3 +242,19 @@ def test_nothing_is_written_over_or_by_halves(home: Path, monkeypatch: pytest.Mo
     names = set(os.listdir(home))
     assert export("two-1", "--to", "half").exit_code == 2  # one source can't be split
     assert set(os.listdir(home)) == names
+
+
+def test_a_split_of_many_samples_lies_in_several_files(home: Path) -> None:
+    runs = read_samples([RunFolder(home / "runs" / name) for name in ("one-1", "two-1")])
+    merged = merge(runs, validation=0.3, near_duplicate=0.6, seed=0)
+    sizes = {split: merged.count(split) for split in SPLITS}
+    write(Card("many", merged, "", 0), home / "many", shard_rows=2)
+    for split, size in sizes.items():
+        paths = sorted((home / "many" / "data").glob(f"{split}-*.parquet"))
+        count = math.ceil(size / 2)
+        assert [path.name for path in paths] == [
+            f"{split}-{n:05d}-of-{count:05d}.parquet" for n in range(count)
+        ]
+        lengths = [pq.read_metadata(path).num_rows for path in paths]
+        assert sum(lengths) == size
+        assert set(lengths[:-1]) <= {2}

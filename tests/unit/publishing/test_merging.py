@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.publishing.merging import merge, read_samples, text_key, validation_ids
+from services.publishing import merging
+from services.publishing.merging import (
+    SPLITS,
+    Merged,
+    Sample,
+    Split,
+    merge,
+    read_samples,
+    text_digest,
+    validation_places,
+)
 from stillhouse.corpus import SourceDocument
 from stillhouse.errors import FailedPrecondition, InvalidArgument, NotFound
 from stillhouse.recipe import Recipe
@@ -26,11 +36,17 @@ DOCUMENTS = {f"d{n}": f"The long document number {n} about: {s}" for n, s in enu
 ACCEPTED = list(zip(DOCUMENTS, SUMMARIES, strict=True))
 
 
-def rows_of(pairs: list[tuple[str, str]]) -> list[dict[str, Any]]:
+def samples_of(pairs: list[tuple[str, str]]) -> list[Sample]:
     return [
-        {"id": str(place), "source_id": source, "document": text}
-        for place, (source, text) in enumerate(pairs)
+        Sample(0, 0, place, source, text_digest(text)) for place, (source, text) in enumerate(pairs)
     ]
+
+
+def rows_of(merged: Merged, *splits: Split) -> list[dict[str, Any]]:
+    return [
+        row for split in splits or SPLITS for table in merged.tables(split)
+        for row in table.to_pylist()
+    ]  # fmt: skip
 
 
 PAIRS = st.lists(
@@ -39,13 +55,10 @@ PAIRS = st.lists(
 )
 
 
-def naive_groups(rows: list[dict[str, Any]]) -> set[frozenset[str]]:
+def naive_groups(samples: list[Sample]) -> set[frozenset[int]]:
     """Groups that share a source or a text are merged until none do."""
-    groups = [{row["id"]} for row in rows]
-    names = {
-        row["id"]: {("source", row["source_id"]), ("text", text_key(row["document"]))}
-        for row in rows
-    }
+    groups = [{sample.row} for sample in samples]
+    names = {one.row: {("source", one.source), ("text", one.text)} for one in samples}
     while pair := next(
         (
             (one, other)
@@ -62,43 +75,45 @@ def naive_groups(rows: list[dict[str, Any]]) -> set[frozenset[str]]:
 def test_whole_groups_are_chosen_and_no_more_than_needed(
     pairs: list[tuple[str, str]], share: float, seed: int
 ) -> None:
-    rows = rows_of(pairs)
-    chosen = validation_ids(rows, share, seed)
-    groups = naive_groups(rows)
-    inside = [group for group in groups if group <= chosen]
+    samples = samples_of(pairs)
+    chosen = validation_places(samples, share, seed)
+    inside = [group for group in naive_groups(samples) if group <= chosen]
     assert set().union(*inside) == chosen
-    assert len(chosen) >= share * len(rows)
+    assert len(chosen) >= share * len(samples)
     largest = max(map(len, inside), default=0)
-    assert len(chosen) - largest < share * len(rows) or not chosen
+    assert len(chosen) - largest < share * len(samples) or not chosen
 
 
 @given(PAIRS, st.integers(0, 5))
 def test_the_split_does_not_depend_on_the_order_of_samples(
     pairs: list[tuple[str, str]], seed: int
 ) -> None:
-    rows = rows_of(pairs)
-    assert validation_ids(rows, 0.4, seed) == validation_ids(rows[::-1], 0.4, seed)
+    samples = samples_of(pairs)
+    forwards = {samples[place] for place in validation_places(samples, 0.4, seed)}
+    backwards = samples[::-1]
+    assert forwards == {backwards[place] for place in validation_places(backwards, 0.4, seed)}
 
 
 def test_another_seed_chooses_others() -> None:
-    rows = rows_of([(str(n), f"text {n}") for n in range(40)])
-    chosen = {frozenset(validation_ids(rows, 0.2, seed)) for seed in range(5)}
+    samples = samples_of([(str(n), f"text {n}") for n in range(40)])
+    chosen = {validation_places(samples, 0.2, seed) for seed in range(5)}
     assert len(chosen) == 5
     assert {len(one) for one in chosen} == {8}
 
 
 def test_what_a_run_held_out_is_for_validation() -> None:
-    rows = rows_of([(str(n), f"text {n}") for n in range(10)])
-    held_out = frozenset({"text 3", "text 7"})
+    samples = samples_of([(str(n), f"text {n}") for n in range(10)])
+    held_out = frozenset(map(text_digest, ("Text  3", "text 7")))
     for seed in range(5):
-        assert {"3", "7"} <= validation_ids(rows, 0.1, seed, held_out)
+        assert {3, 7} <= validation_places(samples, 0.1, seed, held_out)
 
 
 def test_a_run_as_it_is(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "one-1", DOCUMENTS, ACCEPTED)
     merged = merge(read_samples([folder]), validation=0.3, near_duplicate=0.6, seed=0)
-    assert (len(merged.train), len(merged.validation)) == (4, 2)
-    rows = [*merged.train.to_pylist(), *merged.validation.to_pylist()]
+    assert (merged.count("train"), merged.count("validation")) == (4, 2)
+    rows = rows_of(merged)
+    assert len(rows_of(merged, "train")) == 4
     assert {(row["source_id"], row["summary"]) for row in rows} == set(ACCEPTED)
     for row in rows:
         assert row["document"] == DOCUMENTS[row["source_id"]]
@@ -114,7 +129,7 @@ def test_near_duplicates_across_runs_are_kept_once_that_of_the_first(tmp_path: P
     second = make_run(tmp_path / "two-1", texts, again, scores=scores)
     merged = merge(read_samples([first, second]), validation=0.3, near_duplicate=0.6, seed=0)
     assert merged.kept == {"one-1": 6, "two-1": 1}
-    rows = [*merged.train.to_pylist(), *merged.validation.to_pylist()]
+    rows = rows_of(merged)
     (other,) = [row for row in rows if row["run"] == "two-1"]
     assert other["scores"] == {
         "brevity.ratio": None, "faithfulness.pmi": None, "length.ratio": 0.25,
@@ -141,8 +156,7 @@ def test_splits_share_no_document_even_under_other_ids(tmp_path: Path) -> None:
     for seed in range(5):
         merged = merge(read_samples([one, two]), validation=0.3, near_duplicate=0.6, seed=seed)
         train, validation = (
-            {text_key(text) for text in table["document"].to_pylist()}
-            for table in (merged.train, merged.validation)
+            {text_digest(row["document"]) for row in rows_of(merged, split)} for split in SPLITS
         )
         assert train.isdisjoint(validation)
 
@@ -153,17 +167,41 @@ def test_what_one_run_held_out_no_other_brings_into_training(tmp_path: Path) -> 
     two = make_run(tmp_path / "two-1", {"x": "Else."}, [("x", "Short it is.")], held_out=held_out)
     for seed in range(5):
         merged = merge(read_samples([one, two]), validation=0.2, near_duplicate=0.6, seed=seed)
-        assert "d4" in merged.validation["source_id"].to_pylist()
+        assert "d4" in {row["source_id"] for row in rows_of(merged, "validation")}
 
 
 def test_generations_follow_each_other(tmp_path: Path) -> None:
     recipe = Recipe(name="one", generations=2)
     folder = make_run(tmp_path / "one-1", DOCUMENTS, ACCEPTED, recipe=recipe)
     (run,) = read_samples([folder])
-    assert [row["generation"] for row in run.rows] == [1, 1, 1, 2, 2, 2]
+    assert (run.accepted, run.writers) == (6, [(1, f"{1:064x}"), (2, f"{2:064x}")])
+    merged = merge([run], validation=0.3, near_duplicate=0.6, seed=0)
+    assert [row["generation"] for row in rows_of(merged, "train")] == sorted(
+        row["generation"] for row in rows_of(merged, "train")
+    )
     folder.dataset(2).unlink()  # still collecting
     (run,) = read_samples([folder])
-    assert [row["generation"] for row in run.rows] == [1, 1, 1]
+    assert (run.accepted, len(run.writers)) == (3, 1)
+
+
+def test_a_drawn_part_is_of_the_size_that_is_asked_for(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "one-1", DOCUMENTS, ACCEPTED)
+    merged = merge(read_samples([folder]), validation=0.3, near_duplicate=0.6, seed=0)
+    everything = {(DOCUMENTS[source], summary) for source, summary in ACCEPTED}
+    assert set(merged.pairs(100, 0)) == everything
+    drawn = {frozenset(merged.pairs(3, seed)) for seed in range(6)}
+    assert len(drawn) > 1
+    assert all(len(one) == 3 and one < everything for one in drawn)
+
+
+def test_files_of_many_parts_are_read_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_run(tmp_path / "one-1", DOCUMENTS, ACCEPTED)
+    whole = rows_of(merge(read_samples([folder]), validation=0.3, near_duplicate=0.6, seed=0))
+    monkeypatch.setattr(merging, "_ROWS", 2)
+    parts = rows_of(merge(read_samples([folder]), validation=0.3, near_duplicate=0.6, seed=0))
+    assert parts == whole
 
 
 def test_what_cannot_be_merged_is_named(tmp_path: Path) -> None:

@@ -68,11 +68,11 @@ def export(
     samples = read_samples([RunFolder(runs / one) for one in names])
     threshold = near_duplicate or min(run.recipe.filter.near_duplicate for run in samples)
     merged = merge(samples, validation=validation, near_duplicate=threshold, seed=seed)
-    write(Card(name or to.resolve().name, samples, merged, licence, seed), to)
-    total = sum(len(run.rows) for run in samples)
+    write(Card(name or to.resolve().name, merged, licence, seed), to)
+    total = sum(run.accepted for run in samples)
     click.echo(
-        f"written: {to}, {len(merged.train)} samples for training and {len(merged.validation)} "
-        f"for validation, of {total} accepted"
+        f"written: {to}, {merged.count('train')} samples for training and "
+        f"{merged.count('validation')} for validation, of {total} accepted"
     )
     if repo:
         click.echo(f"published: {hub.push(to, repo, private=private)}")

@@ -122,7 +122,10 @@ def outline_to_proto(outline: Outline | None) -> generator_pb2.Outline | None:
 def outline_from_proto(message: generator_pb2.Outline) -> Outline:
     """What a text is a compression of."""
     passages = tuple(
-        tuple(Step(step.text, step.weight, step.fixed) for step in passage.steps)
+        tuple(
+            Step(step.text, step.weight, step.fixed, step.loose, step.closes)
+            for step in passage.steps
+        )
         for passage in message.passages
     )
     return Outline(passages, tuple(message.fillers), message.skip, message.run, message.least)

@@ -100,18 +100,23 @@ class Clause:
 @dataclass(frozen=True, slots=True)
 class Step:
     """A word of a passage, as written. `weight` tells how much is lost where it is left out;
-    one that is `fixed` can't be.
+    one that is `fixed` can't be. One without weight goes with its neighbours, unless it is
+    `loose` and may be left out by itself. A clause ends behind one that `closes`.
     """
 
     text: str
     weight: int = 1
     fixed: bool = False
+    loose: bool = False
+    closes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Outline:
     """Passages that a text is a compression of: one sentence, made of the words of one of them
-    in its order, and of `fillers` between them.
+    in its order, and of `fillers` where words were left out. A text begins and ends with a word
+    of weight, or as its passage does; what is left out in between is part of a clause, or begins
+    behind one.
 
     skip: weight that may be left out between two words that stay (at the beginning and at the
     end: any). run: most words in a row as they stand in the passage. least: weight that a text

@@ -232,22 +232,32 @@ class Step(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     WEIGHT_FIELD_NUMBER: _builtins.int
     FIXED_FIELD_NUMBER: _builtins.int
+    LOOSE_FIELD_NUMBER: _builtins.int
+    CLOSES_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """As written; no white space."""
     weight: _builtins.int
     """How much is lost where it is left out."""
     fixed: _builtins.bool
     """True: it can't be left out."""
+    loose: _builtins.bool
+    """True: without weight, it may be left out by itself; others without weight
+    go with a neighbour that has some.
+    """
+    closes: _builtins.bool
+    """True: a clause ends behind it."""
     def __init__(
         self,
         *,
         text: _builtins.str = ...,
         weight: _builtins.int = ...,
         fixed: _builtins.bool = ...,
+        loose: _builtins.bool = ...,
+        closes: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fixed", b"fixed", "text", b"text", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["closes", b"closes", "fixed", b"fixed", "loose", b"loose", "text", b"text", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -278,7 +288,9 @@ Global___Passage: _TypeAlias = Passage  # noqa: Y015
 @_typing.final
 class Outline(_message.Message):
     """Passages that a text is a compression of: one sentence, made of the words
-    of one of them in its order, and of fillers between them.
+    of one of them in its order, and of fillers where words were left out. It
+    begins and ends with a word of weight, or as its passage does. What is left
+    out in between is part of a clause, or begins behind one.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
