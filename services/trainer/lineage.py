@@ -26,8 +26,8 @@ _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Teacher:
-    """The model that a student was trained from; `name` as the recipe or the run calls it."""
+class Origin:
+    """A model that a student comes from; `name` as the recipe or the run calls it."""
 
     name: str
     path: str
@@ -65,18 +65,20 @@ class Manifest:
     """Everything that a student was made of.
 
     digest: of the student, as `services.checkpoints.digest`. generation: from 1. created: UTC,
-    ISO 8601. seeds: by purpose.
+    ISO 8601. teacher: the model that wrote the data set. seeds: by purpose. start: the model
+    whose weights were trained, where that is not the teacher.
     """
 
     digest: str
     run: str
     generation: int
     created: str
-    teacher: Teacher
+    teacher: Origin
     dataset: Dataset
     recipe: UsedRecipe
     seeds: Mapping[str, int]
     code: Code
+    start: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +172,8 @@ def _link(name: str, folder: Path, wanted: str, check: bool) -> Link:
     if manifest:
         for used in (manifest.dataset, manifest.recipe):
             problems += _file_problems(folder / used.path, used.digest, check)
+        if manifest.start:
+            problems += _start_problems(folder / manifest.start.path, manifest.start, check)
     return Link(name, folder, wanted or own, manifest, tuple(problems))
 
 
@@ -182,15 +186,25 @@ def _file_problems(path: Path, wanted: str, check: bool) -> list[str]:
     return []
 
 
+def _start_problems(path: Path, wanted: Origin, check: bool) -> list[str]:
+    path = Path(os.path.normpath(path))
+    if not (path / "config.json").is_file():
+        return [f"missing: no model in {path}, whose weights it was trained from"]
+    if check and (found := digest(path)) != wanted.digest:
+        return [f"changed: {path} is {found[:12]} now, was {wanted.digest[:12]}"]
+    return []
+
+
 def _manifest(content: dict[str, Any]) -> Manifest:
     return Manifest(
         digest=str(content["digest"]),
         run=str(content["run"]),
         generation=int(content["generation"]),
         created=str(content["created"]),
-        teacher=Teacher(**content["teacher"]),
+        teacher=Origin(**content["teacher"]),
         dataset=Dataset(**content["dataset"]),
         recipe=UsedRecipe(**content["recipe"]),
         seeds={str(name): int(seed) for name, seed in content["seeds"].items()},
         code=Code(**content["code"]),
+        start=Origin(**content["start"]) if content.get("start") else None,
     )

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from datasketch import MinHash, MinHashLSH
+from numpy.typing import NDArray
 
 from services.trainer.postings import Keys, Postings
 from services.trainer.textstore import TextStore
@@ -113,9 +114,10 @@ def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
     return len(one & other) / len(one | other)
 
 
-def _signature(trigrams: frozenset[str]) -> np.typing.NDArray[np.uint32]:
+def _signature(trigrams: frozenset[str]) -> NDArray[np.uint32]:
     signature = MinHash(
         num_perm=_PERMUTATIONS, permutations=_EMPTY.permutations, scheme=_EMPTY.scheme
     )
     signature.update_batch([one.encode() for one in sorted(trigrams)])
-    return signature.hashvalues
+    values: NDArray[np.uint32] = signature.hashvalues
+    return values

@@ -16,7 +16,7 @@ from services.trainer.lineage import (
     Code,
     Dataset,
     Manifest,
-    Teacher,
+    Origin,
     UsedRecipe,
     file_digest,
     write_manifest,
@@ -35,26 +35,35 @@ def record(
     teacher: ModelPointer,
     dataset: Path,
     seeds: Mapping[str, int],
+    start_name: str = "",
+    start: ModelPointer | None = None,
 ) -> None:
-    """Write the manifest of a student of `run` into its folder."""
+    """Write the manifest of a student of `run` into its folder.
+
+    start: the model whose weights were trained; None, or the same one: the teacher.
+    """
     folder = Path(student.uri)
 
     def seen_from_it(path: Path) -> str:
         inside = path.resolve().is_relative_to(run.path.resolve())
         return os.path.relpath(path.resolve(), folder.resolve()) if inside else str(path.resolve())
 
+    def origin(name: str, model: ModelPointer) -> Origin:
+        return Origin(name, seen_from_it(Path(model.uri)), model.digest)
+
     manifest = Manifest(
         digest=student.digest,
         run=run.id,
         generation=student.generation,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        teacher=Teacher(teacher_name, seen_from_it(Path(teacher.uri)), teacher.digest),
+        teacher=origin(teacher_name, teacher),
         dataset=Dataset(
             seen_from_it(dataset), file_digest(dataset), pq.read_metadata(dataset).num_rows
         ),
         recipe=UsedRecipe(recipe_name, seen_from_it(run.recipe), file_digest(run.recipe)),
         seeds=dict(seeds),
         code=code_version(),
+        start=origin(start_name, start) if start and start.digest != teacher.digest else None,
     )
     write_manifest(folder, manifest)
 

@@ -101,6 +101,25 @@ async def test_cancelled_it_goes_on_behind_its_position_in_the_stream(
     assert rows(folder) == wanted
 
 
+async def test_without_a_checkpoint_it_goes_on_from_the_files_of_its_batches(
+    js: JetStreamContext, tmp_path: Path
+) -> None:
+    """Many more of them than are under way at once."""
+    await topology.ensure(js, ack_wait=2.0)
+    wanted = await calm(js, RunFolder(tmp_path / "calm"))
+    folder = RunFolder(tmp_path / "cancelled")
+    async with answering(js, folder.id):
+        collecting = asyncio.create_task(collect(js, folder, 0, shard_rows=10_000))
+        while not folder.part(1, 15).exists():
+            await asyncio.sleep(0.01)
+        collecting.cancel()
+        await asyncio.gather(collecting, return_exceptions=True)
+        assert not folder.buffer(1).exists()
+        buffer = await collect(js, folder, 1, shard_rows=10_000)
+    buffer.finish({one.id: one.text for one in DOCUMENTS})
+    assert rows(folder) == wanted
+
+
 async def test_the_broker_keeps_no_verdicts_that_are_in_a_checkpoint(
     js: JetStreamContext, tmp_path: Path
 ) -> None:

@@ -32,9 +32,11 @@ TARGET = 10_000  # never met
 _WORDS = ["heap", "array", "parser", "reads", "keeps", "small"]
 
 
-async def collect(js: JetStreamContext, folder: RunFolder, attempt: int) -> TrainingBuffer:
+async def collect(
+    js: JetStreamContext, folder: RunFolder, attempt: int, shard_rows: int = 12
+) -> TrainingBuffer:
     """Collect generation 1 from wherever it stands; the caller finishes the buffer."""
-    buffer = TrainingBuffer(folder, 1, threshold=0.6, layers=["brevity"], shard_rows=12)
+    buffer = TrainingBuffer(folder, 1, threshold=0.6, layers=["brevity"], shard_rows=shard_rows)
     schedule = Schedule(batches=BATCHES, window=3, target=TARGET, accepted=buffer.accepted_by_batch)
     work = Work(
         generation=1,

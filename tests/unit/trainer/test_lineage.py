@@ -119,6 +119,35 @@ def test_another_model_in_the_teachers_place_is_told(run: RunFolder) -> None:
     assert "where its student is" in first.problems[1]
 
 
+def test_a_student_that_started_elsewhere_names_that_model(run: RunFolder, tmp_path: Path) -> None:
+    start = model(tmp_path / "models" / "small", "small")
+    teacher = ModelPointer(str(run.student(1)), digest(run.student(1)), 1)
+    student = ModelPointer(str(run.student(2)), digest(run.student(2)), 2)
+
+    def started_from(one: ModelPointer) -> None:
+        record(
+            student,
+            run=run,
+            recipe_name="demo",
+            teacher_name="student-gen1",
+            teacher=teacher,
+            dataset=run.dataset(2),
+            seeds={},
+            start_name="owner/small",
+            start=one,
+        )
+
+    started_from(teacher)
+    assert read_manifest(run.student(2)).start is None
+    started_from(start)
+    assert f"start    owner/small, {start.digest}\n" in lineage(str(run.path))[1]
+    assert chain(run.student(2))[0].problems == ()
+    (Path(start.uri) / "model.safetensors").write_text("other")
+    assert "models/small is" in chain(run.student(2))[0].problems[0]
+    shutil.rmtree(start.uri)
+    assert "no model in" in chain(run.student(2))[0].problems[0]
+
+
 def test_a_damaged_manifest_is_refused_by_name(run: RunFolder) -> None:
     path = run.student(2) / MANIFEST
     for text in ("", "- a\n", "format: 1\n", "{", path.read_text().replace("rows: 2", "lines: 2")):

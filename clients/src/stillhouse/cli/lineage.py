@@ -58,6 +58,7 @@ def _lines(link: Link) -> list[str]:
             ("seeds", seeds),
             ("code", made.code.version + commit),
             ("teacher", made.teacher.name),
+            ("start", f"{made.start.name}, {made.start.digest}" if made.start else ""),
         ]
     elif link.problems:
         lines = [f"{link.name} (what it came from stood in its folder)"]

@@ -27,6 +27,7 @@ def run_to_proto(run: Run) -> trainer_pb2.Run:
         generations=run.generations,
         message=run.message,
         folder=run.folder,
+        stop_reason=run.stop_reason,
         progress=map(progress_to_proto, run.progress),
         prompts_pending=run.prompts_pending,
         candidates_pending=run.candidates_pending,
@@ -34,7 +35,6 @@ def run_to_proto(run: Run) -> trainer_pb2.Run:
         stage_total=run.stage_total,
         loss=run.loss,
         seconds=run.seconds,
-        stop_reason=run.stop_reason,
     )
 
 
@@ -48,6 +48,7 @@ def run_from_proto(message: trainer_pb2.Run) -> Run:
         generations=message.generations,
         message=message.message,
         folder=message.folder,
+        stop_reason=message.stop_reason,
         progress=tuple(map(progress_from_proto, message.progress)),
         prompts_pending=message.prompts_pending,
         candidates_pending=message.candidates_pending,
@@ -55,7 +56,6 @@ def run_from_proto(message: trainer_pb2.Run) -> Run:
         stage_total=message.stage_total,
         loss=message.loss,
         seconds=message.seconds,
-        stop_reason=message.stop_reason,
     )
 
 

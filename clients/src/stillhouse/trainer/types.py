@@ -69,8 +69,7 @@ class GenerationProgress:
 @dataclass(frozen=True, slots=True)
 class Run:
     """A run's state; `stage_done` of `stage_total` steps of the stage are done
-    (0 where the total is unknown), `seconds` adds up all resumptions. `stop_reason` says
-    why the run ended before its last generation.
+    (0 where the total is unknown), `seconds` adds up all resumptions.
     """
 
     id: str
@@ -80,6 +79,7 @@ class Run:
     generations: int
     message: str = ""
     folder: str = ""
+    stop_reason: str = ""  # why it ended before its last generation
     progress: tuple[GenerationProgress, ...] = ()
     prompts_pending: int = 0
     candidates_pending: int = 0
@@ -87,7 +87,6 @@ class Run:
     stage_total: int = 0
     loss: float = 0.0
     seconds: float = 0.0
-    stop_reason: str = ""
 
     @property
     def ended(self) -> bool:

@@ -98,6 +98,7 @@ class Run(_message.Message):
     GENERATIONS_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     FOLDER_FIELD_NUMBER: _builtins.int
+    STOP_REASON_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
     PROMPTS_PENDING_FIELD_NUMBER: _builtins.int
     CANDIDATES_PENDING_FIELD_NUMBER: _builtins.int
@@ -105,7 +106,6 @@ class Run(_message.Message):
     STAGE_TOTAL_FIELD_NUMBER: _builtins.int
     LOSS_FIELD_NUMBER: _builtins.int
     SECONDS_FIELD_NUMBER: _builtins.int
-    STOP_REASON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The run's id, also the name of its folder."""
     state: Global___RunState.ValueType
@@ -120,6 +120,8 @@ class Run(_message.Message):
     """What a person should know: an error, or where the results are."""
     folder: _builtins.str
     """Folder of the results."""
+    stop_reason: _builtins.str
+    """Why it ended before its last generation; empty if it did not."""
     prompts_pending: _builtins.int
     """Messages waiting: PROMPTS."""
     candidates_pending: _builtins.int
@@ -132,8 +134,6 @@ class Run(_message.Message):
     """Loss of the last training step; 0 before the first."""
     seconds: _builtins.float
     """Seconds the run has worked, resumptions added up."""
-    stop_reason: _builtins.str
-    """Why it ended before its last generation; empty if it did not."""
     @_builtins.property
     def progress(self) -> _containers.RepeatedCompositeFieldContainer[Global___GenerationProgress]:
         """Progress of each generation so far, in order."""
@@ -148,6 +148,7 @@ class Run(_message.Message):
         generations: _builtins.int = ...,
         message: _builtins.str = ...,
         folder: _builtins.str = ...,
+        stop_reason: _builtins.str = ...,
         progress: _abc.Iterable[Global___GenerationProgress] | None = ...,
         prompts_pending: _builtins.int = ...,
         candidates_pending: _builtins.int = ...,
@@ -155,7 +156,6 @@ class Run(_message.Message):
         stage_total: _builtins.int = ...,
         loss: _builtins.float = ...,
         seconds: _builtins.float = ...,
-        stop_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
