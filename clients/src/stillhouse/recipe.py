@@ -133,7 +133,7 @@ class Compression(_Section):
         default=2, ge=0, description="Key words that may be left out between two that stay."
     )
     run: PositiveInt = Field(
-        default=5, description="Most words in a row as they stand in the document."
+        default=8, description="Most words in a row as they stand in the document."
     )
     least: PositiveInt = Field(default=5, description="Key words that a candidate has.")
 

@@ -126,7 +126,7 @@ class Outline:
     passages: tuple[tuple[Step, ...], ...]
     fillers: tuple[str, ...] = ()
     skip: int = 2
-    run: int = 5
+    run: int = 8
     least: int = 5
 
 
