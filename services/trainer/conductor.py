@@ -5,35 +5,40 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import pyarrow as pa
 from nats.js import JetStreamContext
 
 from services.checkpoints.digest import digest
 from services.checkpoints.load import load_tokenizer
 from services.runtime.streams import Publisher
 from services.topology import CANDIDATES, FILTERS, GENERATORS, MODELS_BUCKET, PROMPTS
-from services.trainer import readiness, systems, tables
+from services.trainer import obtained, readiness, systems, tables
+from services.trainer.asking import Asking, asked_in_turn, expert_recipe, pairs_of
 from services.trainer.buffer import TrainingBuffer
 from services.trainer.cancelling import to_the_end
 from services.trainer.cascades import cascade_of
 from services.trainer.collector import Collector, Work, timed
 from services.trainer.diversity import compare
 from services.trainer.examiner import Examiner, patiently
-from services.trainer.files import read_table
+from services.trainer.files import read_table, write_table
 from services.trainer.keywords import Idf, clauses_for
 from services.trainer.lineage import MANIFEST
 from services.trainer.monitor import Monitor
+from services.trainer.obtained import CONTROL
 from services.trainer.outlines import outline_of
-from services.trainer.prompts import Plan, decoding_of, derived_seed, make_plan, make_prompt
+from services.trainer.prompts import Plan, decoding_of, derived_seed, make_plan
 from services.trainer.provenance import record
 from services.trainer.reporting import write_report
 from services.trainer.schedule import Schedule
 from services.trainer.stopping import Decision, decide, exhausted
-from services.trainer.student import Pair, train
+from services.trainer.students.progress import Progress
+from services.trainer.students.running import trained
+from services.trainer.students.start import start_of
+from services.trainer.students.training import Job
 from stillhouse.corpus import SourceDocument
 from stillhouse.filter.client import AsyncFilterClient
 from stillhouse.filter.types import Document
@@ -52,6 +57,7 @@ class Backends:
     """Whom a run works with; `workers` is one of the generators that read the queue.
 
     `shard_rows` are the judged candidates in a shard of the training buffer.
+    `processes` train a student together; 0: one for each GPU.
     """
 
     js: JetStreamContext
@@ -60,6 +66,13 @@ class Backends:
     workers: AsyncGeneratorClient
     filter: AsyncFilterClient
     shard_rows: int
+    processes: int = 0
+
+    async def with_index(self, recipe: Recipe) -> Recipe:
+        """As `readiness.with_index`; Unavailable if there is an index and no generator answers."""
+        if not recipe.generation.infgram.active:
+            return recipe
+        return readiness.with_index(recipe, await self.workers.describe(timeout=_PATIENCE))
 
     async def check(self, recipe: Recipe, teacher: ModelPointer) -> None:
         """As `services.trainer.readiness`; Unavailable while a generator does not answer."""
@@ -76,14 +89,20 @@ class Conductor:
     """
 
     def __init__(
-        self, monitor: Monitor, recipe: Recipe, teacher: ModelPointer, backends: Backends
+        self,
+        monitor: Monitor,
+        recipe: Recipe,
+        teacher: ModelPointer,
+        backends: Backends,
+        start: ModelPointer | None = None,
     ) -> None:
+        """`start` is the model that `student.start` names, if it names one."""
         self._monitor = monitor
         self._folder = monitor.folder
         self._recipe = recipe
         self._teacher = teacher
         self._backends = backends
-        self._stopped = threading.Event()
+        self._start = start
 
     async def run(self) -> None:
         """Do all that is left to do."""
@@ -97,23 +116,21 @@ class Conductor:
                 write_report, self._folder, self._recipe, self._teacher.digest, self._monitor.run
             )
         finally:
-            self._stopped.set()
             clock.cancel()
 
     async def _generations(
         self, training: Sequence[SourceDocument], held_out: Sequence[SourceDocument]
     ) -> None:
-        tokenizer = load_tokenizer(Path(self._teacher.uri))
-        prompts = {
-            one.id: make_prompt(one.text, self._recipe.prompt, tokenizer)
-            for one in (*training, *held_out)
-        }
+        asking = Asking(self._recipe.prompt, load_tokenizer(Path(self._teacher.uri)))
+        prompts = {one.id: asking.about(one.text) for one in (*training, *held_out)}
         self._stage(Stage.EVALUATING)
         await patiently(lambda: self._backends.check(self._recipe, self._teacher))
         examiner = self._examiner(held_out)
         await examiner.baselines()
         await examiner.model(systems.TEACHER, self._teacher, prompts)
         teacher, consumed = self._teacher, 0
+        student = self._asking_students()
+        untold = {one.id: student.about(one.text) for one in held_out}
         for generation in range(1, self._recipe.generations + 1):
             self._monitor.update(generation=generation)
             plan = make_plan(self._recipe, len(training), consumed)
@@ -124,9 +141,16 @@ class Conductor:
             ending = await self._look_back(generation)
             if ending and not ending.trains:
                 break
-            teacher = await self._train(generation, teacher, prompts)
+            expert = self._monitor.progress(generation).expert
+            teacher = await self._train(generation, teacher, asking if expert else student)
             self._stage(Stage.EVALUATING)
-            await examiner.model(systems.student_name(generation), teacher, prompts)
+            system = systems.student_name(generation)
+            if expert:
+                await examiner.model(system, teacher, prompts)
+            else:
+                prompts = asked_in_turn(student, training, self._recipe.control)
+                await examiner.model(system, teacher, untold)
+                await self._ask_buckets(generation, teacher, student, examiner, held_out)
             await self._publish(teacher)
             if ending:
                 break
@@ -157,6 +181,10 @@ class Conductor:
     def _stop(self, decision: Decision) -> None:
         if self._monitor.run.generation < self._recipe.generations or not decision.trains:
             self._monitor.update(stop_reason=decision.reason)
+
+    def _asking_students(self) -> Asking:
+        start = self._start or self._teacher
+        return Asking.student(self._recipe, load_tokenizer(Path(start.uri)))
 
     def _examiner(self, held_out: Sequence[SourceDocument]) -> Examiner:
         return Examiner(
@@ -253,38 +281,34 @@ class Conductor:
             )
         )
 
-    async def _train(
-        self, generation: int, teacher: ModelPointer, prompts: dict[str, str]
-    ) -> ModelPointer:
+    async def _train(self, generation: int, teacher: ModelPointer, asking: Asking) -> ModelPointer:
         folder = self._folder.student(generation)
+        recipe = self._recipe
+        start = start_of(recipe.student, teacher=teacher, first=self._teacher, named=self._start)
+        if self._monitor.progress(generation).expert:
+            recipe, start = expert_recipe(recipe), teacher
         if not folder.exists():
             self._stage(Stage.TRAINING)
+            seed = derived_seed(recipe.seed, f"student {generation}")
             rows = read_table(self._folder.dataset(generation)).to_pylist()
-            pairs = [Pair(prompts[row["source_id"]], row["summary"]) for row in rows]
-            loop = asyncio.get_running_loop()
-
-            def progress(done: int, total: int, loss: float) -> None:
-                loop.call_soon_threadsafe(
-                    lambda: self._monitor.update(stage_done=done, stage_total=total, loss=loss)
-                )
-
-            await asyncio.to_thread(
-                train,
-                teacher,
-                pairs,
-                self._recipe.student,
-                seed=derived_seed(self._recipe.seed, f"student {generation}"),
+            job = Job(
+                start=start,
+                pairs=pairs_of(rows, asking, recipe, seed),
+                settings=recipe.student,
+                seed=seed,
                 folder=folder,
-                progress=progress,
-                cancelled=self._stopped.is_set,
+                checkpoints=self._folder.training(generation),
             )
+            await trained(job, self._learned, self._backends.processes)
+            self._monitor.update(tokens_per_second=0.0, eta_seconds=0.0)
+        self._folder.drop_training(generation)
         found = await asyncio.to_thread(digest, folder)
         student = ModelPointer(str(folder.resolve()), found, generation)
         if not (folder / MANIFEST).exists():
-            await asyncio.to_thread(self._record, student, teacher)
+            await asyncio.to_thread(self._record, student, teacher, start)
         return student
 
-    def _record(self, student: ModelPointer, teacher: ModelPointer) -> None:
+    def _record(self, student: ModelPointer, teacher: ModelPointer, start: ModelPointer) -> None:
         generation, seed = student.generation, self._recipe.seed
         first = teacher.digest == self._teacher.digest
         record(
@@ -299,7 +323,42 @@ class Conductor:
                 "generation": derived_seed(seed, f"generation {generation}"),
                 "student": derived_seed(seed, f"student {generation}"),
             },
+            start_name=self._recipe.student.named or self._recipe.teacher.model,
+            start=start,
         )
+
+    def _learned(self, progress: Progress) -> None:
+        self._monitor.update(
+            stage_done=progress.step,
+            stage_total=progress.steps,
+            loss=progress.loss,
+            held_out_loss=progress.held_out_loss,
+            tokens_per_second=progress.tokens_per_second,
+            eta_seconds=progress.eta_seconds,
+        )
+
+    async def _ask_buckets(
+        self,
+        generation: int,
+        model: ModelPointer,
+        asking: Asking,
+        examiner: Examiner,
+        held_out: Sequence[SourceDocument],
+    ) -> None:
+        """Add what a student gave of what it was asked for to evaluation/control.parquet."""
+        system, path = systems.student_name(generation), self._folder.evaluation(CONTROL)
+        known = read_table(path) if path.exists() else None
+        told = known is not None and system in known["system"].to_pylist()
+        if told or not self._recipe.control.active:
+            return
+        found = await obtained.obtain(
+            system,
+            lambda prompts: examiner.write(model, prompts),
+            asking,
+            self._recipe.control,
+            held_out,
+        )
+        write_table(path, pa.concat_tables([known, found]) if known is not None else found)
 
     async def _publish(self, student: ModelPointer) -> None:
         """Tell everybody which model the run's next teacher is."""

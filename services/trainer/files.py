@@ -7,9 +7,11 @@ verdicts/parts/             one file a batch, until the training buffer has it
 verdicts/buffer/gen-N/      the training buffer, while its generation is collected
 verdicts/gen-N.parquet      every candidate of a generation with its verdict
 dataset/gen-N.parquet       the accepted ones, with document and provenance
+training/gen-N/             checkpoints, while its student is trained
 student-genN/               the student, for AutoModelForCausalLM.from_pretrained, and its
                             lineage.yaml
 evaluation/NAME.parquet     a system's texts and scores on the held-out documents
+evaluation/control.parquet  what students gave of what they were asked for
 evaluation/comparison.parquet   their means and differences with intervals
 plots/NAME.png              what the report shows
 report.md
@@ -84,6 +86,10 @@ class RunFolder:
         found = self.path.glob("student-gen*/config.json")
         return sorted((one.parent for one in found), key=lambda one: int(one.name[11:]))
 
+    def training(self, generation: int) -> Path:
+        """The checkpoints of a student in training."""
+        return self.path / "training" / f"gen-{generation}"
+
     def evaluation(self, system: str) -> Path:
         """A system's results on the held-out documents."""
         return self.path / "evaluation" / f"{system}.parquet"
@@ -91,6 +97,10 @@ class RunFolder:
     def buffer(self, generation: int) -> Path:
         """The training buffer of a generation, while that is collected."""
         return self.path / "verdicts" / "buffer" / f"gen-{generation}"
+
+    def drop_training(self, generation: int) -> None:
+        """Remove the checkpoints of a student that is saved."""
+        shutil.rmtree(self.training(generation), ignore_errors=True)
 
     def evaluations(self) -> list[Path]:
         """All files beside the systems' results, theirs too."""

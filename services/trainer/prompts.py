@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from stillhouse.errors import InvalidArgument
-from stillhouse.generator.types import Beam, Decoding
+from stillhouse.generator.types import Beam, Decoding, Infgram
 from stillhouse.recipe import PromptTemplate, Recipe
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def decoding_of(recipe: Recipe, generation: int) -> Decoding:
         seed=derived_seed(recipe.seed, f"generation {generation}"),
         beam=Beam(width=settings.beam, enough=2 * settings.beam) if settings.beam else None,
         guidance=recipe.constraints.guidance if recipe.constraints.active else 0.0,
+        infgram=Infgram(**settings.infgram.model_dump()) if settings.infgram.active else None,
     )
 
 

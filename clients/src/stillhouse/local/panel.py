@@ -67,8 +67,8 @@ def render(run: Run, rate: float) -> RenderableType:
         parts.append(_funnel(progress))
     parts += [Text(one) for one in _looking_back(run)]
     if run.stage in (Stage.TRAINING, Stage.EVALUATING) and run.stage_total:
-        loss = f", loss {run.loss:.3f}" if run.stage is Stage.TRAINING else ""
-        parts.append(Text(f"{run.stage.value} {run.stage_done} of {run.stage_total}{loss}"))
+        training = _training(run) if run.stage is Stage.TRAINING else ""
+        parts.append(Text(f"{run.stage.value} {run.stage_done} of {run.stage_total}{training}"))
         parts.append(_bar(run.stage_done, run.stage_total))
     return Group(*parts)
 
@@ -83,6 +83,7 @@ def line(run: Run, rate: float) -> str:
         text += f", {rate:.1f} candidates/s"
     elif run.stage_total:
         text += f", {run.stage_done} of {run.stage_total}"
+        text += _training(run) if run.stage is Stage.TRAINING else ""
     if run.stop_reason:
         text += f"; the last one: {run.stop_reason}"
     return text
@@ -169,6 +170,15 @@ def _looking_back(run: Run) -> list[str]:
     if run.stop_reason:
         lines.append(f"the run ends early: {run.stop_reason}")
     return lines
+
+
+def _training(run: Run) -> str:
+    text = f", loss {run.loss:.3f}"
+    if run.held_out_loss:
+        text += f", held-out loss {run.held_out_loss:.3f}"
+    if run.tokens_per_second:
+        text += f", {run.tokens_per_second:.0f} tokens/s, ETA {_clock(run.eta_seconds)}"
+    return text
 
 
 def _bar(done: int, total: int) -> Table:
