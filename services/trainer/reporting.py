@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.trainer import comparison, comparison_page, evaluation, pairwise, plots, tables
+from services.trainer import (
+    comparison,
+    comparison_page,
+    evaluation,
+    obtained,
+    pairwise,
+    plots,
+    tables,
+)
 from services.trainer.files import RunFolder, read_table, write_table, write_text
 from services.trainer.report import Report, spread
 from services.trainer.systems import in_order
@@ -67,6 +75,15 @@ def compare(folder: RunFolder, recipe: Recipe) -> list[comparison.Row]:
 
 
 def _judged(folder: RunFolder, recipe: Recipe) -> str:
-    if not folder.judgements.exists():
-        return ""
-    return pairwise.markdown(pairwise.tallies(read_table(folder.judgements), recipe), recipe)
+    """What a judge said, and what students gave of what they were asked for."""
+    parts = []
+    if folder.judgements.exists():
+        found = pairwise.tallies(read_table(folder.judgements), recipe)
+        parts.append(pairwise.markdown(found, recipe))
+    if folder.control.exists():
+        settings = recipe.evaluation
+        rows = obtained.summarise(
+            read_table(folder.control), resamples=settings.resamples, seed=recipe.seed
+        )
+        parts.append(comparison_page.obeyed(rows))
+    return "\n".join(parts)

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from stillhouse.cli.agreement import agreement
 from stillhouse.cli.calibrate import calibrate
 from stillhouse.cli.corpus import corpus
 from stillhouse.cli.evaluate import evaluate
@@ -48,7 +49,7 @@ def main() -> None:
 
 # A new subcommand: its own file beside this one, and its name here.
 for command in (
-    calibrate, corpus, evaluate, experiment, export, funnel, index, inspect, perplexity, quality,
-    rethreshold, run,
+    agreement, calibrate, corpus, evaluate, experiment, export, funnel, index, inspect,
+    perplexity, quality, rethreshold, run,
 ):  # fmt: skip
     main.add_command(command)

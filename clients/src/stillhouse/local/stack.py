@@ -137,10 +137,12 @@ class Stack:
                 "STILLHOUSE_GENERATOR_TARGET": targets["generator-1"],
                 "STILLHOUSE_FILTER_TARGET": targets["filter"],
             }
+        critic = name.startswith("critic")
+        mixed = {} if critic else {"STILLHOUSE_INDEX_TARGET": targets["index"]}
         independent = config.independent if name == INDEPENDENT_CRITIC else None
         model = independent or config.teacher
-        return {
-            "STILLHOUSE_ROLE": "critic" if name.startswith("critic") else "teacher",
+        return mixed | {
+            "STILLHOUSE_ROLE": "critic" if critic else "teacher",
             "STILLHOUSE_MODEL_URI": model.uri,
             "STILLHOUSE_MODEL_DIGEST": model.digest,
             "STILLHOUSE_THREADS": str(self._threads()),
