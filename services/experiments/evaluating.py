@@ -78,7 +78,9 @@ def systems_of(
         folder = run.student(generation) if run else Path()
         if folder.exists():
             pointer = ModelPointer(str(folder.resolve()), digest(folder), generation)
-            found.append(System(student_name(generation), recipe.prompt, pointer))
+            chat = recipe.prompt.chat and _has_chat_template(pointer)
+            prompt = recipe.prompt.model_copy(update={"chat": chat})
+            found.append(System(student_name(generation), prompt, pointer))
     for one in recipe.evaluation.models:
         template = one.template or recipe.prompt.template
         if one.name in rivals.folders:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from services.trainer import obtained
 from services.trainer.comparison import Row
 from services.trainer.evaluation import AGAINST_REFERENCE, JUDGED, OF_THE_TEXT, Metric
 from services.trainer.statistics import Interval
@@ -47,6 +48,28 @@ def markdown(rows: Sequence[Row], recipe: Recipe, held_out: int, words: int) -> 
             *_table(differences, _DIFFERENCES),
         ]
     return "\n".join(parts)
+
+
+def obeyed(rows: Sequence[obtained.Row]) -> str:
+    """What students gave of what they were asked for; empty where nothing is controlled."""
+    if not rows:
+        return ""
+    lines = [
+        "### Asked and obtained",
+        "",
+        "Every held-out document is asked for every bucket. Spearman's rank correlation is of the "
+        "bucket asked and the value obtained; a hit is a value in the bucket that was asked; by "
+        "chance would be hit if the same answers were dealt out regardless.",
+        "",
+        "| system | control | buckets | Spearman | hits | by chance |",
+        "| --- | --- | ---: | ---: | --- | ---: |",
+    ]
+    lines += [
+        f"| {row.system} | {row.kind} | {row.buckets} | {row.spearman:.2f} | "
+        f"{_cell(row.hits, 2, False)} | {row.chance:.2f} |"
+        for row in rows
+    ]
+    return "\n".join([*lines, ""])
 
 
 def _further(recipe: Recipe) -> list[str]:

@@ -8,6 +8,7 @@ from services.trainer import (
     comparison,
     comparison_page,
     evaluation,
+    obtained,
     pairwise,
     plots,
     quality_table,
@@ -91,6 +92,15 @@ def quality(folder: RunFolder, recipe: Recipe) -> list[quality_table.Measured]:
 
 
 def _judged(folder: RunFolder, recipe: Recipe) -> str:
-    if not folder.judgements.exists():
-        return ""
-    return pairwise.markdown(pairwise.tallies(read_table(folder.judgements), recipe), recipe)
+    """What a judge said, and what students gave of what they were asked for."""
+    parts = []
+    if folder.judgements.exists():
+        found = pairwise.tallies(read_table(folder.judgements), recipe)
+        parts.append(pairwise.markdown(found, recipe))
+    if folder.control.exists():
+        settings = recipe.evaluation
+        rows = obtained.summarise(
+            read_table(folder.control), resamples=settings.resamples, seed=recipe.seed
+        )
+        parts.append(comparison_page.obeyed(rows))
+    return "\n".join(parts)

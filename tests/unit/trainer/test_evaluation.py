@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from services.trainer import comparison, evaluation, plots
+from services.trainer import comparison, evaluation, obtained, plots
 from services.trainer.evaluation import METRICS, Opinions
 from services.trainer.files import RunFolder, write_table
 from services.trainer.reporting import compare, quality, write_comparison
@@ -175,6 +175,19 @@ def test_plots_are_written_beside_the_report(folder: RunFolder) -> None:
         width, height = size(folder.plot(name))
         assert 500 < width < 2000
         assert 100 < height < 2000
+
+
+def test_what_was_asked_and_obtained_is_told(folder: RunFolder) -> None:
+    rows = [
+        {"system": "student gen 1", "kind": "length", "source_id": name, "asked": bucket,
+         "asked_low": float(bucket), "asked_high": bucket + 1.0, "obtained": bucket + 0.5,
+         "obtained_bucket": bucket}
+        for name in "ab" for bucket in (0, 1)
+    ]  # fmt: skip
+    write_table(folder.control, pa.Table.from_pylist(rows, schema=obtained.SCHEMA))
+    write_comparison(folder, RECIPE, DOCUMENTS, "a recipe")
+    told = "| student gen 1 | length | 2 | 1.00 | 1.00 [1.00, 1.00] | 0.50 |"
+    assert told in folder.report.read_text()
 
 
 def test_there_is_no_plot_of_what_is_not_there(folder: RunFolder) -> None:
