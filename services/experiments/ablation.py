@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from services.checkpoints.digest import digest
 from services.checkpoints.load import load_tokenizer
@@ -32,6 +33,7 @@ from stillhouse.recipe import Recipe
 
 FULL, BY_LOT = "whole filter", "by lot"
 _DOCUMENTS_AT_ONCE = 16
+_FULL_RATE = 0.1  # of LoRA's learning rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +183,11 @@ def _student(bench: Bench, arm: Arm, pairs: Sequence[Pair]) -> ModelPointer:
     folder = bench.folder.path / f"student-{name}"
     settings = bench.recipe.student
     if arm.student_layers:
-        settings = settings.model_copy(update={"layers": arm.student_layers})
+        # What was around a dropped layer must be learnt anew, by every weight.
+        smaller: dict[str, Any] = {"layers": arm.student_layers, "method": "full"}
+        if settings.method == "lora":
+            smaller["learning_rate"] = settings.learning_rate * _FULL_RATE
+        settings = settings.model_copy(update=smaller)
     if not folder.exists():
         job = Job(
             start=bench.teacher,

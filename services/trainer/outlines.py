@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from stillhouse.corpus.sentences import sentences
 from stillhouse.generator.types import Outline, Step
 from stillhouse.recipe import Compression
@@ -9,7 +11,8 @@ from stillhouse.text.weights import AUXILIARY, TURNING, is_key, standard
 from stillhouse.text.words import words
 
 FILLERS = ("a", "an", "the")
-_LONGEST = 80  # words of a passage; more is no sentence
+_LONGEST = 80  # steps of a passage; more is no sentence
+_SYMBOLS = re.compile(r"[=<>^|\\$*/+~]|^\W+$")  # of formulas, of which nothing can be left out
 
 
 def outline_of(text: str, settings: Compression | None) -> Outline | None:
@@ -30,7 +33,22 @@ def outline_of(text: str, settings: Compression | None) -> Outline | None:
 
 
 def _steps(sentence: str) -> tuple[Step, ...]:
-    return tuple(_step(chunk) for chunk in sentence.split())
+    return tuple(map(_step, _chunks(sentence)))
+
+
+def _chunks(sentence: str) -> list[str]:
+    """Its words as written; what stands in brackets or quotes is one of them."""
+    chunks: list[str] = []
+    open_ = False
+    for word in sentence.split():
+        chunks[-1:] = [f"{chunks[-1]} {word}"] if open_ else [*chunks[-1:], word]
+        open_ = not _balanced(chunks[-1])
+    return chunks
+
+
+def _balanced(text: str) -> bool:
+    pairs = all(text.count(one) == text.count(other) for one, other in ("()", "[]", "{}"))
+    return pairs and text.count('"') % 2 == 0 and text.count("`") % 2 == 0
 
 
 def _step(chunk: str) -> Step:
@@ -38,7 +56,7 @@ def _step(chunk: str) -> Step:
     return Step(
         chunk,
         weight=sum(map(is_key, inside)),
-        fixed=any(word in TURNING for word in inside),
+        fixed=any(word in TURNING for word in inside) or _SYMBOLS.search(chunk) is not None,
         loose=chunk.lower() in FILLERS,
         closes=chunk.endswith((",", ";", ":")),
         binds=any(word in AUXILIARY for word in inside),

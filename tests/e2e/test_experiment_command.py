@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -50,3 +51,50 @@ def test_the_ladder_is_written_and_not_climbed_twice(tmp_path: Path) -> None:
     assert again.returncode == 0, again.stderr
     assert "documents" not in again.stdout.split("written")[0]
     assert (tmp_path / "ladder.md").read_text() == page
+
+
+def test_the_layers_of_a_run_are_left_out_in_turn(tmp_path: Path) -> None:
+    make_tiny_model(tmp_path / "teacher")
+    write_corpus(tmp_path / "corpus.jsonl", 24)
+    recipe: dict[str, Any] = {
+        "name": "tiny",
+        "generations": 1,
+        "corpus": {"source": "corpus.jsonl", "min_sentences": 1, "held_out": 4},
+        "teacher": {"model": "./teacher"},
+        "generation": {"samples": 4, "max_new_tokens": 24, "target": 12, "budget": 80},
+        "filter": {
+            "layers": [
+                {"name": "brevity", "thresholds": {"ratio": 5, "min_words": 3, "max_words": 999}},
+                {"name": "diversity", "thresholds": {"keep": 1}},
+            ]
+        },
+        "evaluation": {"resamples": 50},
+    }
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(recipe))
+    stillhouse = str(Path(sys.executable).parent / "stillhouse")
+    subprocess.run([stillhouse, "run", "tiny.yaml"], cwd=tmp_path, capture_output=True, check=True)
+    (run,) = (tmp_path / "runs").iterdir()
+    command = [stillhouse, "experiment", "ablation", run.name, "--out", "page.md"]
+    command += ["--student-layers", "2"]
+    first = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert first.returncode == 0, first.stderr
+    rows = (tmp_path / "page.md").read_text().splitlines()
+    accepted = pq.read_table(run / "dataset" / "gen-1.parquet").num_rows
+    names = ["whole filter", "by lot", "without brevity", "without diversity"]
+    for name in [*names, "whole filter, 2 layers"]:
+        assert sum(row.startswith(f"| {name} | {accepted} |") for row in rows) == 1, name
+    assert sum(row.startswith("| teacher | - |") for row in rows) == 1
+    students = tmp_path / ".stillhouse" / "experiments" / f"ablation-{run.name}"
+    made = {one: one.stat().st_mtime_ns for one in students.glob("student-*/*")}
+    again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    assert {one: one.stat().st_mtime_ns for one in students.glob("student-*/*")} == made
+    unknown = subprocess.run(
+        [*command, "--layer", "grounding"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert unknown.returncode == 2
+    assert "--layer: grounding is not in the recipe; it has: brevity, diversity" in unknown.stderr

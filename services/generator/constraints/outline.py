@@ -192,8 +192,8 @@ def check_outline(outline: Outline | None, decoding: Decoding, field: str) -> No
             f"{field}.passages", f"none has a weight of {outline.least}, which a text must have"
         )
     for text in (*outline.fillers, *(s.text for one in outline.passages for s in one)):
-        if not text or text.split() != [text]:
-            raise InvalidArgument(field, f"{text!r} is no word: it must hold no white space")
+        if not text or " ".join(text.split()) != text:
+            raise InvalidArgument(field, f"{text!r} is no word: empty, or white space in excess")
 
 
 def _may_follow(last: Step | None, gap: Sequence[Step], step: Step) -> bool:
@@ -204,7 +204,7 @@ def _may_follow(last: Step | None, gap: Sequence[Step], step: Step) -> bool:
     """
     if not gap or last is None:
         return not gap or gap[-1].closes
-    behind_weight = last.weight > 0 and _leads(gap[0])
+    behind_weight = last.weight > 0 and _leads(gap[0]) and not any(one.binds for one in gap)
     if any(one.closes for one in gap[:-1]):
         return last.closes and gap[-1].closes
     if gap[-1].closes:

@@ -48,6 +48,16 @@ def test_steps_weigh_their_key_words_and_turning_words_are_fixed() -> None:
     ]
 
 
+def test_brackets_and_quotes_stay_whole_and_formulas_stay() -> None:
+    text = 'Each tuple is of form (path, line, code), so "a + b" is y = x*2 here [sic].'
+    outline = outline_of(text, DEFAULT)
+    assert outline is not None
+    told = {step.text: step.fixed for step in outline.passages[0]}
+    assert {"(path, line, code),", '"a + b"', "[sic]."} < set(told)
+    assert len(outline.passages[0]) == 14
+    assert {text for text, fixed in told.items() if fixed} == {'"a + b"', "=", "x*2"}
+
+
 def test_no_outline_where_none_is_asked_or_no_sentence_is_long_enough() -> None:
     assert outline_of("The reader waits for the writer of the disk.", None) is None
     assert outline_of("The reader waits.", DEFAULT) is None

@@ -124,10 +124,10 @@ class Clause:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A word of a passage, as written. `weight` tells how much is lost where it is left out;
-    one that is `fixed` can't be. Without weight it is a function word, which leads the phrase
-    behind it, or `loose`, an article, which may go by itself. What follows one that `binds`,
-    a verb's auxiliary, stays. A clause ends behind one that `closes`.
+    """A word of a passage as written, or several that belong together. `weight` tells how much is
+    lost where it is left out; one that is `fixed` can't be. Without weight it is a function word,
+    which leads the phrase behind it, or `loose`, an article, which may go by itself. What follows
+    one that `binds`, a verb's auxiliary, stays. A clause ends behind one that `closes`.
     """
 
     text: str
@@ -144,8 +144,9 @@ class Outline:
     in its order, and of `fillers` where words were left out.
 
     What may go: articles; modifiers (words of weight between two that stay, the first of which
-    does not bind); a phrase behind a word of weight, up to the next function word or the end of
-    a clause or of the passage; whole clauses, also before the first word.
+    does not bind); a phrase behind a word of weight, nothing in it that binds, up to the next
+    function word or the end of a clause or of the passage; whole clauses, also before the first
+    word.
 
     skip: weight that may be left out between two words that stay (at the beginning and at the
     end: any). run: most words in a row as they stand in the passage. least: weight that a text

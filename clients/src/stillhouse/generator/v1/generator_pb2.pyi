@@ -276,7 +276,7 @@ Global___Clause: _TypeAlias = Clause  # noqa: Y015
 
 @_typing.final
 class Step(_message.Message):
-    """A word of a passage."""
+    """A word of a passage, or several that belong together."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -287,7 +287,7 @@ class Step(_message.Message):
     CLOSES_FIELD_NUMBER: _builtins.int
     BINDS_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """As written; no white space."""
+    """As written, on one line, single spaces between words."""
     weight: _builtins.int
     """How much is lost where it is left out; 0: a function word, which leads
     the phrase behind it, or an article.
@@ -345,9 +345,9 @@ class Outline(_message.Message):
     """Passages that a text is a compression of: one sentence, made of the words
     of one of them in its order, and of fillers where words were left out. What
     may go: articles; modifiers (words of weight between two that stay, the
-    first of which does not bind); a phrase behind a word of weight, up to the
-    next function word or the end of a clause or of the passage; whole clauses,
-    also before the first word.
+    first of which does not bind); a phrase behind a word of weight, nothing in
+    it that binds, up to the next function word or the end of a clause or of the
+    passage; whole clauses, also before the first word.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
