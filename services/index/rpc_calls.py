@@ -92,7 +92,7 @@ class Calls:
             answer.tokens.CopyFrom(looked_up(done, query))
             return fitting(answer, "query")
 
-        return await self._run(context, run, len(query) <= short)
+        return await self._run(context, run, len(query) <= short and not index.engine.remote)
 
     async def _answer_many(
         self,
@@ -112,7 +112,7 @@ class Calls:
             answer = work(self._many(asked, index, stop, cuts))
             return fitting(answer, asked.names.whole)
 
-        return await self._run(context, run, asked.size <= short)
+        return await self._run(context, run, asked.size <= short and not index.engine.remote)
 
     def _one(self, query: Query, index: LoadedIndex, stop: Stop, cuts: bool = False) -> Work:
         batch, found = queries.of_one(query, index, self._limits, cuts)

@@ -82,7 +82,8 @@ class StreamCalls(DocumentCalls):
                 scores.tokens.CopyFrom(looked_up(work, query))
                 return fitting(pb.ScoreTextResponse(id=request.id, scores=scores), "query")
 
-            yield await self._run(context, work, short=len(query) <= SHORT)
+            short = len(query) <= SHORT and not index.engine.remote
+            yield await self._run(context, work, short)
 
     async def DecodeSession(
         self, requests: AsyncIterator[pb.DecodeSessionRequest], context: Context

@@ -88,5 +88,5 @@ class ServiceSettings(BaseSettings):
             return cls()
         except ValidationError as error:
             first = error.errors()[0]
-            variable = "STILLHOUSE_" + "_".join(str(part) for part in first["loc"]).upper()
+            variable = "_".join(("STILLHOUSE", *(str(part) for part in first["loc"]))).upper()
             raise InvalidArgument(variable, first["msg"]) from None

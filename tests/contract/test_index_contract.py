@@ -415,6 +415,8 @@ _FIELDS: dict[str, st.SearchStrategy[object]] = {
     "cnf": st.none() | _CNF,
     "cnfs": st.lists(_CNF, max_size=9),
     "max_diff_tokens": st.none() | _NUMBER,
+    "anchor": st.none() | st.integers(0, 3),
+    "skip": _WIDE,
     "limit": _NUMBER,
     "options": _OPTIONS,
     "excerpt": _EXCERPT,

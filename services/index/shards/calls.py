@@ -1,0 +1,101 @@
+"""Calls to all shards at once: every answer, or one error that names a shard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any, TypeAlias
+
+import grpc
+
+from services.index.engine import Stop
+from stillhouse.errors import DeadlineExceeded, ResourceExhausted, StillhouseError, Unavailable
+from stillhouse.transport import from_rpc_error
+
+_PATIENCE = 600.0  # seconds a call may take whose caller set no deadline
+_LOOK = 0.02  # seconds between two looks at whether the caller has gone
+
+Call: TypeAlias = "grpc.CallFuture[Any]"
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A shard as it was when the set was opened; its index is named with its digest.
+
+    `first_token` and `first_document` are the numbers of its first in the whole.
+    """
+
+    name: str
+    index: str
+    stub: Any
+    metadata: tuple[tuple[str, str], ...]
+    tokens: int
+    documents: int
+    first_token: int
+    first_document: int
+
+    def begin(self, rpc: str, request: Any, timeout: float | None) -> Call:
+        """Send a request on its way; it is read at once and may be used again."""
+        request.index = self.index
+        method: Callable[..., Call] = getattr(self.stub, rpc).future
+        return method(request, timeout=timeout or _PATIENCE, metadata=self.metadata)
+
+
+def ask_all(shards: Sequence[Shard], rpc: str, request: Any, stop: Stop) -> list[Any]:
+    """The answer of each shard to the same request; errors as `ask`."""
+    return ask([(shard, request) for shard in shards], rpc, stop)
+
+
+def ask(asked: Sequence[tuple[Shard, Any]], rpc: str, stop: Stop) -> list[Any]:
+    """The answers to all requests, in order.
+
+    Raises Unavailable naming a shard that gives none, ResourceExhausted if it is at its
+    limit, and DeadlineExceeded where `stop` or the shard ends the call; the others are
+    cancelled then.
+    """
+    left = stop.remaining()
+    if left is not None and left <= 0:
+        raise _too_late()
+    done: SimpleQueue[tuple[int, Call]] = SimpleQueue()
+    calls = [shard.begin(rpc, request, left) for shard, request in asked]
+    try:
+        for number, call in enumerate(calls):
+            call.add_done_callback(lambda done_call, at=number: done.put((at, done_call)))
+        answers: list[Any] = [None] * len(calls)
+        for _ in calls:
+            number, call = _next(done, stop)
+            try:
+                answers[number] = call.result()
+            except (grpc.RpcError, grpc.FutureCancelledError) as error:
+                raise _named(asked[number][0], error) from None
+        return answers
+    finally:
+        for call in calls:
+            call.cancel()
+
+
+def _next(done: SimpleQueue[tuple[int, Call]], stop: Stop) -> tuple[int, Call]:
+    while True:
+        try:
+            return done.get(timeout=_LOOK)
+        except Empty:
+            if stop.stopped:
+                raise _too_late() from None
+
+
+def _too_late() -> DeadlineExceeded:
+    return DeadlineExceeded("the caller's deadline passed while the shards were asked")
+
+
+def _named(shard: Shard, error: Exception) -> StillhouseError:
+    if not isinstance(error, grpc.RpcError):
+        return Unavailable(f"shard {shard.name}: the call was cancelled")
+    found = from_rpc_error(error)
+    message = f"shard {shard.name}: {found}"
+    if isinstance(found, DeadlineExceeded):
+        return DeadlineExceeded(message)
+    if isinstance(found, ResourceExhausted):
+        return ResourceExhausted(message, found.retry_after)
+    # Whatever else a shard refuses, the caller did nothing wrong: its query was checked.
+    return Unavailable(message)
