@@ -8,13 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from services.index import hits, ngrams
-from services.index.engine import Session, Stop
+from services.index.engine import Stop
 from services.index.hits import Hits
 from services.index.limits import check_setting
 from services.index.queries import Query
 from services.index.registry import LoadedIndex
 from services.index.rpc_calls import SHORT, Context, fitting, looked_up, one
 from services.index.rpc_documents import DocumentCalls
+from services.index.session import Session
 from stillhouse.errors import InvalidArgument
 from stillhouse.index import answers
 from stillhouse.index.types import Distribution

@@ -6,12 +6,13 @@ import re
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
 from services.index.limits import Limits
 from services.index.shards.address import Address
 from services.runtime.settings import ServiceSettings
+from stillhouse.errors import InvalidArgument
 
 _ENTRY = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)=(.+)")
 _BETWEEN = re.compile(r",(?=[A-Za-z0-9][A-Za-z0-9._-]*=)")
@@ -109,15 +110,19 @@ class IndexSettings(ServiceSettings):
             for name, addresses in _named(value, "host:port/index").items()
         }
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if bool(self.indexes) == bool(self.shards):
-            raise ValueError("give STILLHOUSE_INDEXES or STILLHOUSE_SHARDS, and not both")
-        if unknown := sorted(self.shard_tokenizers.keys() - self.shards.keys()):
-            raise ValueError(
-                f"STILLHOUSE_SHARD_TOKENIZERS names {unknown[0]!r}, which has no shards"
+    @classmethod
+    def from_environment(cls) -> Self:
+        """The settings, or InvalidArgument naming the variable that is wrong."""
+        found = super().from_environment()
+        if not found.indexes and not found.shards:
+            raise InvalidArgument("STILLHOUSE_INDEXES", "is missing; give it, or STILLHOUSE_SHARDS")
+        if found.indexes and found.shards:
+            raise InvalidArgument("STILLHOUSE_SHARDS", "given beside indexes; give one of them")
+        if unknown := sorted(found.shard_tokenizers.keys() - found.shards.keys()):
+            raise InvalidArgument(
+                "STILLHOUSE_SHARD_TOKENIZERS", f"names {unknown[0]!r}, which has no shards"
             )
-        return self
+        return found
 
 
 def _named(value: str, form: str) -> dict[str, str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Any, TypeAlias
+from typing import Any, Protocol
 
 import grpc
 
@@ -16,7 +17,18 @@ from stillhouse.transport import from_rpc_error
 _PATIENCE = 600.0  # seconds a call may take whose caller set no deadline
 _LOOK = 0.02  # seconds between two looks at whether the caller has gone
 
-Call: TypeAlias = "grpc.CallFuture[Any]"
+
+class Call(Protocol):
+    """A call under way."""
+
+    def result(self) -> Any:
+        """The answer, once there is one; grpc.RpcError if it is none."""
+
+    def cancel(self) -> object:
+        """End it; nothing if it has ended."""
+
+    def add_done_callback(self, done: Callable[[Any], None], /) -> object:
+        """Call `done` when it has ended, at once if it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +73,7 @@ def ask(asked: Sequence[tuple[Shard, Any]], rpc: str, stop: Stop) -> list[Any]:
     calls = [shard.begin(rpc, request, left) for shard, request in asked]
     try:
         for number, call in enumerate(calls):
-            call.add_done_callback(lambda done_call, at=number: done.put((at, done_call)))
+            call.add_done_callback(partial(_put, done, number))
         answers: list[Any] = [None] * len(calls)
         for _ in calls:
             number, call = _next(done, stop)
@@ -73,6 +85,10 @@ def ask(asked: Sequence[tuple[Shard, Any]], rpc: str, stop: Stop) -> list[Any]:
     finally:
         for call in calls:
             call.cancel()
+
+
+def _put(done: SimpleQueue[tuple[int, Call]], number: int, call: Call) -> None:
+    done.put((number, call))
 
 
 def _next(done: SimpleQueue[tuple[int, Call]], stop: Stop) -> tuple[int, Call]:

@@ -109,10 +109,8 @@ def _of_entries(
     context: NDArray[np.uint32],
 ) -> Distribution:
     sparse = len(tokens) == 1
-    if top:
-        order = np.lexsort((tokens, -counts.astype(np.int64)))[:top]
-    else:
-        order = np.argsort(tokens)
+    by_count = np.lexsort((tokens, -counts.astype(np.int64)))
+    order = by_count[:top] if top else np.argsort(tokens)
     tokens, counts = tokens[order], counts[order]
     at_end = tokens == END
     return Distribution(

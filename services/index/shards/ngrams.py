@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -289,8 +290,7 @@ def sequences_of(values: Values, offsets: Offsets, most: int) -> Iterator[pb.Seq
 
 
 def _pairs(offsets: Offsets) -> list[tuple[int, int]]:
-    bounds = offsets.tolist()
-    return list(zip(bounds[:-1], bounds[1:], strict=True))
+    return list(pairwise(offsets.tolist()))
 
 
 def _joined(parts: Sequence[Sequence[Any]], shards: int) -> list[Probabilities]:
