@@ -93,12 +93,15 @@ class IndexSettings(ServiceSettings):
             diff_tokens=self.max_diff_tokens,
         )
 
-    @field_validator("indexes", "shard_tokenizers", mode="before")
+    @field_validator("indexes", mode="before")
     @classmethod
     def _parse(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        return {name: Path(path) for name, path in _named(value, "path").items()}
+        return _named(value, "folder") if isinstance(value, str) else value
+
+    @field_validator("shard_tokenizers", mode="before")
+    @classmethod
+    def _parse_tokenizers(cls, value: object) -> object:
+        return _named(value, "file") if isinstance(value, str) else value
 
     @field_validator("shards", mode="before")
     @classmethod

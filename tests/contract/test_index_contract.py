@@ -370,6 +370,42 @@ def test_a_start_that_cannot_succeed_says_why_in_one_line(indexes: str, said: st
     assert stderr.count("\n") == 1
 
 
+# What a front of shards asks
+
+
+def test_cnf_of_an_anchor_and_behind_some_positions(stub: IndexServiceStub) -> None:
+    def clause(text: str) -> index_pb2.Clause:
+        return index_pb2.Clause(any_of=[index_pb2.Query(text=text)])
+
+    cnf = index_pb2.Cnf(clauses=[clause("the"), clause("hearts")])
+    rarest = stub.FindCnf(index_pb2.FindCnfRequest(index="words", cnf=cnf))
+    assert rarest.count == occurrences("hearts") == 2
+    asked = index_pb2.FindCnfRequest(index="words", cnf=cnf, anchor=0)
+    found = stub.FindCnf(asked)
+    assert found.count == 3  # each `the` in the two documents with `hearts`
+    asked.skip, asked.limit = 1, 1
+    part = stub.FindCnf(asked)
+    assert (part.count, list(part.positions)) == (3, list(found.positions)[1:2])
+    asked.skip = 2**64 - 1
+    assert not stub.FindCnf(asked).positions
+    count = index_pb2.CountCnfRequest(index="words", cnf=cnf, anchor=0)
+    assert stub.CountCnf(count).count == 3
+    count.anchor = 2
+    with pytest.raises(InvalidArgument) as error, translated():
+        stub.CountCnf(count)
+    assert error.value.field == "anchor"
+
+
+def test_an_index_by_its_digest(target: str) -> None:
+    with IndexClient(target) as client:
+        digests = {one.name: one.digest for one in client.list_indexes()}
+        assert client.count("the", f"words@{digests['words']}").count == 5
+        with pytest.raises(FailedPrecondition, match="asked for was"):
+            client.count("the", f"words@{digests['ids']}")
+        with pytest.raises(NotFound):
+            client.count("the", f"other@{digests['words']}")
+
+
 # Whatever comes in
 
 

@@ -22,6 +22,7 @@ from tests.support.small_index import TEXTS, make_tokenizer
 
 EASY = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 ALPHABET = 6
+WIDE = 9
 
 ids = st.lists(st.integers(0, ALPHABET), max_size=9)
 some = st.lists(st.integers(0, ALPHABET), min_size=1, max_size=9)
@@ -35,7 +36,8 @@ cnfs = st.lists(
 def corpus() -> list[np.ndarray[Any, np.dtype[np.uint32]]]:
     """Documents that share long stretches across the shards, and some that are empty.
 
-    Each third has a token of its own, so that no clause is the rarest everywhere.
+    Each third has a token of its own, so that no clause is the rarest everywhere, and its own
+    most frequent tokens behind WIDE, before the one that is the most frequent in the whole.
     """
     random = np.random.default_rng(7)
     stems = [random.integers(0, ALPHABET, 12).astype(np.uint32) for _ in range(3)]
@@ -45,7 +47,9 @@ def corpus() -> list[np.ndarray[Any, np.dtype[np.uint32]]]:
         weights[number // 30] = 6
         noise = random.choice(ALPHABET + 1, random.integers(0, 15), p=weights / weights.sum())
         stem = stems[number % 3][: random.integers(0, 12)] if number % 4 else stems[0][:0]
-        documents.append(np.concatenate([noise.astype(np.uint32), stem]))
+        own = [WIDE, 100 + number] * 3
+        common = [WIDE, 99] * 2 if number % 30 == 0 else []
+        documents.append(np.array([*noise, *stem, *own, *common], np.uint32))
     return documents
 
 
@@ -72,6 +76,13 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twins]:
         build_index([text], tokenizer, part, ids=[name])
     with serving_twins(root / "whole", parts, tokenizer) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def stubs(texts: Twins) -> Iterator[list[IndexServiceStub]]:
+    """Of the front and of the whole."""
+    with open_channel(texts.front_target) as front, open_channel(texts.whole_target) as whole:
+        yield [IndexServiceStub(front), IndexServiceStub(whole)]
 
 
 def equal(one: object, other: object) -> bool:
@@ -126,6 +137,15 @@ def test_distributions(twins: Twins, queries: list[list[int]], top: int) -> None
     )
     assert equal(front.ntd(queries[0], top=top), whole.ntd(queries[0], top=top))
     assert equal(front.infgram_ntd(queries[0], top=top), whole.infgram_ntd(queries[0], top=top))
+
+
+@pytest.mark.parametrize("top", [1, 3, 10, 200])
+@pytest.mark.parametrize("context", [[WIDE], [], [ALPHABET + 1, WIDE]])
+def test_the_most_frequent_of_many(twins: Twins, top: int, context: list[int]) -> None:
+    found = twins.front.infgram_ntd(context, top=top)
+    assert equal(found, twins.whole.infgram_ntd(context, top=top))
+    assert len(found.tokens) >= min(top, 90)
+    assert not context or found.tokens[0] == 99
 
 
 @EASY
@@ -192,7 +212,7 @@ def test_listing_goes_on_where_it_was_left(
 @EASY
 @given(query=st.lists(st.integers(0, ALPHABET), max_size=30), data=st.data())
 def test_attribution(twins: Twins, query: list[int], data: st.DataObject) -> None:
-    options = {
+    options: dict[str, Any] = {
         "min_length": data.draw(st.integers(0, 4)),
         "max_count": data.draw(st.none() | st.integers(0, 60)),
         "delimiters": data.draw(st.lists(st.integers(0, ALPHABET), max_size=2)),
@@ -247,9 +267,11 @@ def test_positions_and_documents_have_the_same_numbers(twins: Twins) -> None:
 _RANKED = ("Find", "DocByRank", "SearchDocs", "Attribute", "ListHits", "ListIndexes")
 
 
-@settings(EASY, max_examples=400)
+@settings(EASY, max_examples=200)
 @given(asked=requests())
-def test_any_request_is_answered_or_refused_alike(texts: Twins, asked: tuple[str, Any]) -> None:
+def test_any_request_is_answered_or_refused_alike(
+    stubs: list[IndexServiceStub], asked: tuple[str, Any]
+) -> None:
     method, request = asked
     if method in ("LoadIndex", "UnloadIndex", "SetAlias"):
         return
@@ -264,14 +286,12 @@ def test_any_request_is_answered_or_refused_alike(texts: Twins, asked: tuple[str
         assert str(found) == str(wanted)
 
 
-def answered(target: str, method: str, request: Any) -> Any:
+def answered(stub: IndexServiceStub, method: str, request: Any) -> Any:
     """All messages of an answer, or the error."""
-    with open_channel(target) as channel:
-        call = getattr(IndexServiceStub(channel), method)
-        asked = iter(request) if isinstance(request, list) else request
-        try:
-            with translated():
-                answer = call(asked, timeout=20)
-                return list(answer) if method in STREAMING else [answer]
-        except StillhouseError as error:
-            return error
+    asked = iter(request) if isinstance(request, list) else request
+    try:
+        with translated():
+            answer = getattr(stub, method)(asked, timeout=20)
+            return list(answer) if method in STREAMING else [answer]
+    except StillhouseError as error:
+        return error

@@ -21,7 +21,7 @@ class ServiceProcess:
     target: str
 
     def wait_for(self, message: str) -> None:
-        """Return once the service has logged `message`."""
+        """Return once the service has logged what begins with `message`."""
         _entry(self.process, message)
 
     def cpu_seconds(self) -> float:
@@ -57,6 +57,6 @@ def _entry(process: subprocess.Popen[str], message: str) -> dict[str, Any]:
     assert process.stderr is not None
     for line in process.stderr:
         entry: dict[str, Any] = json.loads(line)
-        if entry["message"] == message:
+        if entry["message"].startswith(message):
             return entry
     raise AssertionError(f"the service ended before it said {message!r}")
