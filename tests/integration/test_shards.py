@@ -144,7 +144,7 @@ def test_distributions(twins: Twins, queries: list[list[int]], top: int) -> None
 def test_the_most_frequent_of_many(twins: Twins, top: int, context: list[int]) -> None:
     found = twins.front.infgram_ntd(context, top=top)
     assert equal(found, twins.whole.infgram_ntd(context, top=top))
-    assert len(found.tokens) >= min(top, 90)
+    assert len(found.tokens) + bool(found.end_count) >= min(top, 90)
     assert not context or found.tokens[0] == 99
 
 
@@ -275,9 +275,7 @@ def test_any_request_is_answered_or_refused_alike(
     method, request = asked
     if method in ("LoadIndex", "UnloadIndex", "SetAlias"):
         return
-    found, wanted = (
-        answered(one, method, request) for one in (texts.front_target, texts.whole_target)
-    )
+    found, wanted = (answered(stub, method, request) for stub in stubs)
     if isinstance(wanted, StillhouseError):
         assert type(found) is type(wanted), (found, wanted)
         if isinstance(found, InvalidArgument) and isinstance(wanted, InvalidArgument):
