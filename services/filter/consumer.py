@@ -11,6 +11,7 @@ import logging
 import time
 from typing import Protocol
 
+from services.filter import metrics
 from services.filter.cascade import evaluate
 from services.filter.costs import Costs
 from services.filter.evidence import Backends
@@ -49,6 +50,7 @@ class CandidateHandler:
         await self._publisher.publish(
             verdicts_subject(batch.key.run_id), judged.SerializeToString(), message_id(batch.key)
         )
+        metrics.judged(evaluation)
         _report(batch, evaluation, seconds)
 
     async def _evaluate(self, batch: events_pb2.CandidateBatch) -> Evaluation:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 
+from services.generator import metrics
 from services.generator.backends.base import Backend
 from services.generator.candidates import candidates_of
 from services.runtime.streams import Publisher
@@ -52,7 +53,10 @@ class PromptHandler:
         model = await self._backend.load(pointer_from_proto(batch.model))
         decoding = decoding_from_proto(batch.decoding)
         prompts = [_prompt(entry) for entry in batch.documents]
+        metrics.loaded(model.pointer)
+        begun = time.perf_counter()
         groups = await model.generate(prompts, decoding)
+        metrics.generated(groups, time.perf_counter() - begun)
         result = events_pb2.CandidateBatch(
             key=batch.key, model_digest=model.pointer.digest, cascade=batch.cascade
         )

@@ -67,5 +67,8 @@ def _processes() -> int:
 if __name__ == "__main__":
     if (processes := _processes()) > 1:
         with configured(IndexSettings) as shared:
-            raise SystemExit(supervise("services.index", processes, shared.listen))
+            code = supervise(
+                "services.index", processes, shared.listen, metrics_listen=shared.metrics_listen
+            )
+            raise SystemExit(code)
     run(IndexSettings, main)

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
+from services.index import metrics
 from services.index.corpus import Documents, Ngrams
 from services.index.document_ids import METADATA, DocumentIds
 from services.index.engine import Engine
@@ -183,7 +184,8 @@ class Registry:
                     f"the aliases {', '.join(aliases)} point to {name!r}; move or remove them first"
                 )
             self._opens = {one: opens for one, opens in self._opens.items() if one != name}
-            self._loaded.pop(name, None)
+            if index := self._loaded.pop(name, None):
+                metrics.gone(name, index.engine.digest)
 
     def alias(self, alias: str, name: str) -> None:
         """Point an alias to an index, or remove it if `name` is empty."""
@@ -203,7 +205,13 @@ class Registry:
         """Answer a name with an index from now on."""
         with self._changing:
             self._opens = dict(sorted({**self._opens, name: opening}.items()))
+            before = self._loaded.get(name)
             self._loaded[name] = index
+        engine = index.engine
+        metrics.serves(
+            name, engine.digest, engine.tokens, engine.documents,
+            before.engine.digest if before else "",
+        )  # fmt: skip
         log.info("index ready", extra={"index": name, "tokens": index.engine.tokens})
 
     def _known(self) -> str:

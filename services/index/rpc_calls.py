@@ -11,8 +11,9 @@ from typing import Any, Protocol, TypeVar
 import grpc
 import numpy as np
 from google.protobuf.message import Message
+from prometheus_client import Histogram
 
-from services.index import queries
+from services.index import metrics, queries
 from services.index.engine import Stop
 from services.index.limits import Limits
 from services.index.queries import MANY, Asked, Query, Work
@@ -134,13 +135,23 @@ class Calls:
         if work_time.ASK in (context.invocation_metadata() or ()):
             work = _timed(work, context)
         if short:
-            return work(stop)
+            return _measured(work, stop, metrics.IN_LOOP)
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._executor, work, stop)
+            return await loop.run_in_executor(
+                self._executor, _measured, work, stop, metrics.IN_THREAD
+            )
         except asyncio.CancelledError:
             stop.cancel()
             raise
+
+
+def _measured(work: Callable[[Stop], _T], stop: Stop, seconds: Histogram) -> _T:
+    begun = time.perf_counter()
+    try:
+        return work(stop)
+    finally:
+        seconds.observe(time.perf_counter() - begun)
 
 
 def _timed(work: Callable[[Stop], _T], context: Context) -> Callable[[Stop], _T]:

@@ -21,6 +21,10 @@ class ServiceSettings(BaseSettings):
     )
 
     listen: str = Field(default="127.0.0.1:0", description="Address and port of the gRPC server.")
+    metrics_listen: str = Field(
+        default="",
+        description="Address and port where Prometheus reads metrics over HTTP; empty: nowhere.",
+    )
     nats_url: str = Field(default="nats://127.0.0.1:4222", description="Where the broker is.")
     drain_seconds: float = Field(
         default=20.0, ge=0, description="Time that calls under way get after SIGTERM."

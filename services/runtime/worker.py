@@ -5,12 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable
 
 import nats.errors
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
+from services.runtime.queue_metrics import (
+    HANDLED,
+    HANDLING,
+    HELD,
+    OUTCOMES,
+    REDELIVERED,
+    UNDER_WAY,
+)
 from stillhouse.errors import ResourceExhausted, Unavailable
 
 log = logging.getLogger(__name__)
@@ -48,6 +57,11 @@ class Worker:
         self._slots = asyncio.Semaphore(slots)
         self._ack_wait = ack_wait
         self._max_deliveries = max_deliveries
+        # All begin at 0, so that the first of a kind is seen as an increase.
+        for outcome in OUTCOMES:
+            HANDLED.labels(stream, outcome)
+        for counter in (REDELIVERED, HELD):
+            counter.labels(stream)
 
     async def run(self) -> None:
         """Work until cancelled; messages under way are given back then."""
@@ -72,12 +86,18 @@ class Worker:
 
     async def _process(self, message: Msg) -> None:
         heartbeat = asyncio.create_task(self._beat(message))
+        begun = time.perf_counter()
+        UNDER_WAY.labels(self._stream).inc()
+        if message.metadata.num_delivered > 1:
+            REDELIVERED.labels(self._stream).inc()
         try:
             if message.metadata.num_delivered > self._max_deliveries:
                 await self._give_up(message, "its worker died at every delivery")
                 return
             await self._attempt(message)
+            self._ended("done")
         except asyncio.CancelledError:
+            self._ended("stopped")
             with contextlib.suppress(Exception):
                 await message.nak()
             raise
@@ -86,10 +106,16 @@ class Worker:
             if message.metadata.num_delivered >= self._max_deliveries:
                 await self._give_up(message, f"{type(error).__name__}: {error}")
             else:
+                self._ended("returned")
                 await message.nak(delay=1.0)
         finally:
             heartbeat.cancel()
+            HANDLING.labels(self._stream).observe(time.perf_counter() - begun)
+            UNDER_WAY.labels(self._stream).dec()
             self._slots.release()
+
+    def _ended(self, outcome: str) -> None:
+        HANDLED.labels(self._stream, outcome).inc()
 
     async def _attempt(self, message: Msg) -> None:
         delay = 0.1
@@ -99,6 +125,7 @@ class Worker:
                 await message.ack()
                 return
             except (Unavailable, ResourceExhausted) as error:
+                HELD.labels(self._stream).inc()
                 log.warning("holding a message: %s", error, extra={"subject": message.subject})
                 if isinstance(error, ResourceExhausted):
                     delay = max(delay, error.retry_after)
@@ -107,6 +134,7 @@ class Worker:
 
     async def _give_up(self, message: Msg, reason: str) -> None:
         await self._dead(message, reason)  # first, since term() removes the original
+        self._ended("dead")
         await message.term()
 
     async def _beat(self, message: Msg) -> None:

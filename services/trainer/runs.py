@@ -23,7 +23,7 @@ from services.topology import (
     candidates_subject,
     prompts_subject,
 )
-from services.trainer import tables
+from services.trainer import metrics, tables
 from services.trainer.cascades import cascade_of
 from services.trainer.conductor import Backends, Conductor
 from services.trainer.files import RunFolder, replacing_folder, write_table, write_text
@@ -215,6 +215,7 @@ class Runs:
         del self._active[monitor.folder.id]
         monitor.update(state=state, message=message)
         monitor.save()
+        metrics.ended(state)
         log.info("run ended", extra={"run": monitor.folder.id, "state": state.value})
 
     async def _clear_queues(self, run_id: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any, Protocol
 import grpc
 
 from services.index.engine import Stop
+from services.index.metrics import SHARD_FAILURES, SHARD_SECONDS
 from stillhouse.errors import DeadlineExceeded, ResourceExhausted, StillhouseError, Unavailable
 from stillhouse.transport import from_rpc_error
 
@@ -70,6 +72,7 @@ def ask(asked: Sequence[tuple[Shard, Any]], rpc: str, stop: Stop) -> list[Any]:
     if left is not None and left <= 0:
         raise _too_late()
     done: SimpleQueue[tuple[int, Call]] = SimpleQueue()
+    begun = time.perf_counter()
     calls = [shard.begin(rpc, request, left) for shard, request in asked]
     try:
         for number, call in enumerate(calls):
@@ -77,10 +80,14 @@ def ask(asked: Sequence[tuple[Shard, Any]], rpc: str, stop: Stop) -> list[Any]:
         answers: list[Any] = [None] * len(calls)
         for _ in calls:
             number, call = _next(done, stop)
+            shard = asked[number][0].name
             try:
                 answers[number] = call.result()
             except (grpc.RpcError, grpc.FutureCancelledError) as error:
-                raise _named(asked[number][0], error) from None
+                named = _named(shard, error)
+                SHARD_FAILURES.labels(shard, type(named).__name__).inc()
+                raise named from None
+            SHARD_SECONDS.labels(shard).observe(time.perf_counter() - begun)
         return answers
     finally:
         for call in calls:
@@ -104,11 +111,11 @@ def _too_late() -> DeadlineExceeded:
     return DeadlineExceeded("the caller's deadline passed while the shards were asked")
 
 
-def _named(shard: Shard, error: Exception) -> StillhouseError:
+def _named(shard: str, error: Exception) -> StillhouseError:
     if not isinstance(error, grpc.RpcError):
-        return Unavailable(f"shard {shard.name}: the call was cancelled")
+        return Unavailable(f"shard {shard}: the call was cancelled")
     found = from_rpc_error(error)
-    message = f"shard {shard.name}: {found}"
+    message = f"shard {shard}: {found}"
     if isinstance(found, DeadlineExceeded):
         return DeadlineExceeded(message)
     if isinstance(found, ResourceExhausted):
