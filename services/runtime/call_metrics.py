@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 from prometheus_client import Counter, Histogram
 
+_SKEW = 0.1  # seconds by which the caller's clock may be earlier at a deadline
 _LABELS = ("grpc_type", "grpc_service", "grpc_method")
 _SECONDS = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
@@ -138,7 +139,7 @@ def _code(error: BaseException, context: Any) -> grpc.StatusCode:
     """The status of a call that raised; who gave up was told nothing, so it is inferred."""
     if isinstance(error, asyncio.CancelledError | GeneratorExit):
         left = context.time_remaining()
-        if left is not None and left <= 0:
+        if left is not None and left <= _SKEW:
             return grpc.StatusCode.DEADLINE_EXCEEDED
         return grpc.StatusCode.CANCELLED
     code = context.code()

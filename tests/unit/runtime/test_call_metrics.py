@@ -91,7 +91,6 @@ async def until_counted(method: str, code: str, before: float) -> None:
         ("Refuse", "NotFound"),
         ("Full", "ResourceExhausted"),
         ("Fail", "Internal"),
-        ("Wait", "DeadlineExceeded"),
     ],
 )
 async def test_by_status(channel: grpc.aio.Channel, method: str, code: str) -> None:
@@ -99,8 +98,20 @@ async def test_by_status(channel: grpc.aio.Channel, method: str, code: str) -> N
     call: Any = channel.unary_unary(f"/{SERVICE}/{method}", as_it_is, as_it_is)
     await channel.channel_ready()
     with contextlib.suppress(grpc.RpcError):
-        await call(b"", timeout=1 if method == "Wait" else 20)
+        await call(b"", timeout=20)
     await until_counted(method, code, before)
+
+
+async def test_a_deadline_that_passes(channel: grpc.aio.Channel) -> None:
+    """By the server's clock, or by the caller's a moment earlier."""
+    codes = ("DeadlineExceeded", "Canceled")
+    before = sum(counted("Wait", code) for code in codes)
+    call: Any = channel.unary_unary(f"/{SERVICE}/Wait", as_it_is, as_it_is)
+    with contextlib.suppress(grpc.RpcError):
+        await call(b"", timeout=0.5)
+    async with asyncio.timeout(20):
+        while sum(counted("Wait", code) for code in codes) != before + 1:
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("method", ["Wait", "Stream"])
