@@ -24,6 +24,7 @@ from services.gateway.http_errors import (
     problem_of_validation,
     status_of,
 )
+from services.gateway.http_tracing import HttpTracing
 from services.gateway.metrics import HttpMetrics
 from services.gateway.peer_calls import PeerCalls
 from services.gateway.settings import GatewaySettings
@@ -78,6 +79,7 @@ def make_app(settings: GatewaySettings) -> FastAPI:
             allow_headers=["Authorization", "Content-Type"],
             expose_headers=["Retry-After"],
         )
+    app.add_middleware(HttpTracing)
     app.add_middleware(HttpMetrics)
     return app
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from contextvars import copy_context
 from typing import Any, Protocol, TypeVar
 
 import grpc
@@ -139,7 +140,7 @@ class Calls:
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(
-                self._executor, _measured, work, stop, metrics.IN_THREAD
+                self._executor, copy_context().run, _measured, work, stop, metrics.IN_THREAD
             )
         except asyncio.CancelledError:
             stop.cancel()

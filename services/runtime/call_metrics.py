@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 from prometheus_client import Counter, Histogram
+
+from services.runtime.handlers import Around, Handler, call_of, rebuilt
 
 _SKEW = 0.1  # seconds by which the caller's clock may be earlier at a deadline
 _LABELS = ("grpc_type", "grpc_service", "grpc_method")
@@ -39,27 +41,14 @@ _CODES = {
 } | {grpc.StatusCode.CANCELLED: "Canceled"}
 
 
-class CallMetrics(grpc.aio.ServerInterceptor):
+class CallMetrics(Around):
     """Measures the calls of methods that exist; stands behind whatever refuses callers."""
 
-    def __init__(self) -> None:
-        self._measured: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
-
-    async def intercept_service(
-        self,
-        continuation: Callable[
-            [grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]
-        ],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        """The method's measured handler, made at its first call."""
-        method = handler_call_details.method
-        if measured := self._measured.get(method):
-            return measured
-        handler = await continuation(handler_call_details)
-        if handler is not None:
-            self._measured[method] = handler = _measure(handler, method)
-        return handler
+    def wrap(self, handler: Handler, method: str) -> Handler:
+        """The handler with its calls counted."""
+        asks, answers = bool(handler.request_streaming), bool(handler.response_streaming)
+        meter = _Meter(_KINDS[asks, answers], method)
+        return rebuilt(handler, (_stream if answers else _unary)(call_of(handler), meter))
 
 
 class _Meter:
@@ -81,26 +70,6 @@ class _Meter:
             handled = self._handled[code] = HANDLED.labels(*self._labels, _CODES[code])
         handled.inc()
         self._seconds.observe(time.perf_counter() - begun)
-
-
-def _measure(
-    handler: grpc.RpcMethodHandler[Any, Any], method: str
-) -> grpc.RpcMethodHandler[Any, Any]:
-    asks, answers = bool(handler.request_streaming), bool(handler.response_streaming)
-    meter = _Meter(_KINDS[asks, answers], method)
-    kinds: dict[tuple[bool, bool], tuple[Any, Any]] = {
-        (False, False): (grpc.unary_unary_rpc_method_handler, handler.unary_unary),
-        (False, True): (grpc.unary_stream_rpc_method_handler, handler.unary_stream),
-        (True, False): (grpc.stream_unary_rpc_method_handler, handler.stream_unary),
-        (True, True): (grpc.stream_stream_rpc_method_handler, handler.stream_stream),
-    }
-    make, call = kinds[asks, answers]
-    measured: grpc.RpcMethodHandler[Any, Any] = make(
-        (_stream if answers else _unary)(call, meter),
-        request_deserializer=handler.request_deserializer,
-        response_serializer=handler.response_serializer,
-    )
-    return measured
 
 
 def _unary(call: Any, meter: _Meter) -> Any:

@@ -25,6 +25,11 @@ class ServiceSettings(BaseSettings):
         default="",
         description="Address and port where Prometheus reads metrics over HTTP; empty: nowhere.",
     )
+    otlp_endpoint: str = Field(
+        default="",
+        description="Collector that spans are sent to by OTLP over gRPC, as http://HOST:4317; "
+        "needs the extra otel; empty: traces are passed on and logged only.",
+    )
     nats_url: str = Field(default="nats://127.0.0.1:4222", description="Where the broker is.")
     drain_seconds: float = Field(
         default=20.0, ge=0, description="Time that calls under way get after SIGTERM."

@@ -22,6 +22,7 @@ from nats.js.api import (
 from nats.js.errors import APIError, NotFoundError
 
 from services.runtime.queue_metrics import PUBLISHED, WAITS
+from stillhouse import tracing
 from stillhouse.errors import FailedPrecondition, Unavailable
 
 log = logging.getLogger(__name__)
@@ -160,7 +161,7 @@ class Publisher:
                         subject,
                         payload,
                         timeout=self._timeout,
-                        headers={"Nats-Msg-Id": message_id},
+                        headers={"Nats-Msg-Id": message_id, **dict(tracing.metadata())},
                     )
                     PUBLISHED.labels(subject.partition(".")[0]).inc()
                     return

@@ -12,6 +12,7 @@ import nats.errors
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
+from services.runtime import logs
 from services.runtime.queue_metrics import (
     HANDLED,
     HANDLING,
@@ -20,7 +21,9 @@ from services.runtime.queue_metrics import (
     REDELIVERED,
     UNDER_WAY,
 )
+from stillhouse import tracing
 from stillhouse.errors import ResourceExhausted, Unavailable
+from stillhouse.tracing import TraceContext
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +75,7 @@ class Worker:
             while True:
                 await self._slots.acquire()
                 message = await self._next(subscription)
-                tasks.create_task(self._process(message))
+                tasks.create_task(self._traced(message))
 
     async def _next(self, subscription: JetStreamContext.PullSubscription) -> Msg:
         while True:
@@ -83,6 +86,17 @@ class Worker:
             except (nats.errors.Error, OSError) as error:
                 log.warning("fetching again: %r", error, extra={"stream": self._stream})
                 await asyncio.sleep(0.5)
+
+    async def _traced(self, message: Msg) -> None:
+        """Process a message in the trace it belongs to, which lines of the log show."""
+        headers = message.headers or {}
+        above = TraceContext.parse(headers.get(tracing.HEADER, ""))
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(logs.bound(message=headers.get("Nats-Msg-Id", "")))
+            if above is not None:
+                span = tracing.span(f"{self._stream} message", "consumer", above)
+                stack.enter_context(span)
+            await self._process(message)
 
     async def _process(self, message: Msg) -> None:
         heartbeat = asyncio.create_task(self._beat(message))

@@ -16,6 +16,7 @@ import nats.errors
 from nats.js.errors import APIError
 
 from services.checkpoints.materialise import materialise
+from services.runtime import logs
 from services.topology import (
     CANDIDATES,
     PROMPTS,
@@ -30,7 +31,7 @@ from services.trainer.files import RunFolder, replacing_folder, write_table, wri
 from services.trainer.monitor import Monitor, Saved, load_saved
 from services.trainer.ordering import by_cost, probes
 from services.trainer.prompts import derived_seed, make_plan
-from stillhouse import corpus
+from stillhouse import corpus, tracing
 from stillhouse.errors import (
     DeadlineExceeded,
     FailedPrecondition,
@@ -200,6 +201,11 @@ class Runs:
         self._active[monitor.folder.id] = (monitor, task)
 
     async def _conduct(self, conductor: Conductor, monitor: Monitor) -> None:
+        """Run it in one trace: its caller's, or one of its own."""
+        with logs.bound(run=monitor.folder.id), tracing.span("run", run=monitor.folder.id):
+            await self._to_the_end(conductor, monitor)
+
+    async def _to_the_end(self, conductor: Conductor, monitor: Monitor) -> None:
         try:
             await conductor.run()
             ending = (RunState.SUCCEEDED, f"report at {monitor.folder.report}")
@@ -208,7 +214,7 @@ class Runs:
         except StillhouseError as error:
             ending = (RunState.FAILED, str(error))
         except Exception as error:
-            log.exception("run failed", extra={"run": monitor.folder.id})
+            log.exception("run failed")
             ending = (RunState.FAILED, f"{type(error).__name__}: {error}")
         await self._clear_queues(monitor.folder.id)
         state, message = ending
@@ -216,7 +222,7 @@ class Runs:
         monitor.update(state=state, message=message)
         monitor.save()
         metrics.ended(state)
-        log.info("run ended", extra={"run": monitor.folder.id, "state": state.value})
+        log.info("run ended", extra={"state": state.value})
 
     async def _clear_queues(self, run_id: str) -> None:
         js = self._backends.js

@@ -13,6 +13,7 @@ import grpc
 
 from services.index.engine import Stop
 from services.index.metrics import SHARD_FAILURES, SHARD_SECONDS
+from stillhouse import tracing
 from stillhouse.errors import DeadlineExceeded, ResourceExhausted, StillhouseError, Unavailable
 from stillhouse.transport import from_rpc_error
 
@@ -53,7 +54,8 @@ class Shard:
         """Send a request on its way; it is read at once and may be used again."""
         request.index = self.index
         method: Callable[..., Call] = getattr(self.stub, rpc).future
-        return method(request, timeout=timeout or _PATIENCE, metadata=self.metadata)
+        metadata = (*self.metadata, *tracing.metadata())
+        return method(request, timeout=timeout or _PATIENCE, metadata=metadata)
 
 
 def ask_all(shards: Sequence[Shard], rpc: str, request: Any, stop: Stop) -> list[Any]:
