@@ -85,14 +85,8 @@ def verdict_batch(
 
 def _report(batch: events_pb2.CandidateBatch, evaluation: Evaluation, seconds: float) -> None:
     for verdict in evaluation.verdicts if log.isEnabledFor(logging.DEBUG) else ():
-        log.debug(
-            "candidate judged",
-            extra={
-                "candidate": verdict.candidate_id,
-                "layer": verdict.layer,
-                "reason": verdict.reason,
-            },
-        )
+        found = {"candidate": verdict.candidate_id, "layer": verdict.layer}
+        log.debug("candidate judged", extra=found | {"reason": verdict.reason})
     accepted = sum(verdict.accepted for verdict in evaluation.verdicts)
     log.info(
         "batch judged",

@@ -9,12 +9,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from stillhouse import tracing
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
-_BOUND: ContextVar[Mapping[str, object]] = ContextVar("stillhouse_log_fields", default={})
+_NONE: Mapping[str, object] = MappingProxyType({})
+_BOUND: ContextVar[Mapping[str, object]] = ContextVar("stillhouse_log_fields", default=_NONE)
 
 
 class JsonFormatter(logging.Formatter):

@@ -85,4 +85,4 @@ class _Exporter:
 
     def close(self) -> None:
         """Send what is left."""
-        self._processor.shutdown()
+        self._processor.shutdown()  # type: ignore[no-untyped-call]
