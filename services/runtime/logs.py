@@ -32,7 +32,7 @@ class JsonFormatter(logging.Formatter):
         }
         if trace := tracing.current():
             line |= {"trace_id": trace.trace_id, "span_id": trace.span_id}
-        line |= _BOUND.get()
+        line |= {key: value for key, value in _BOUND.get().items() if key not in line}
         line |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)

@@ -92,7 +92,7 @@ class Worker:
         headers = message.headers or {}
         above = TraceContext.parse(headers.get(tracing.HEADER, ""))
         with contextlib.ExitStack() as stack:
-            stack.enter_context(logs.bound(message=headers.get("Nats-Msg-Id", "")))
+            stack.enter_context(logs.bound(message_id=headers.get("Nats-Msg-Id", "")))
             if above is not None:
                 span = tracing.span(f"{self._stream} message", "consumer", above)
                 stack.enter_context(span)

@@ -26,7 +26,7 @@ from tests.support.metrics import Samples, scrape, value
 from tests.support.otlp import Received, Receiver, receiving
 from tests.support.tiny_model import make_tiny_model
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(300)
 
 RUN = "watched"
 _LAYERS = [
@@ -101,7 +101,9 @@ def _run(stack: Stack, recipe: Recipe) -> str:
 
 def _logs(folder: Path) -> dict[str, list[dict[str, Any]]]:
     return {
-        path.stem: [json.loads(one) for one in path.read_text().splitlines() if one[:1] == "{"]
+        path.stem: [
+            json.loads(one) for one in path.read_text().splitlines() if one.startswith('{"time"')
+        ]
         for path in folder.glob("*.log")
     }
 

@@ -27,5 +27,10 @@ def test_bound_fields_and_the_trace() -> None:
     assert (outer["batch"], "layer" in outer) == ("r.1.0.0", False)
 
 
+def test_what_is_bound_hides_nothing() -> None:
+    with logs.bound(message="other", level="none"):
+        assert (line()["message"], line()["level"]) == ("said", "info")
+
+
 def test_outside_there_is_neither() -> None:
     assert line().keys() == {"time", "level", "logger", "message"}
