@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -26,7 +27,18 @@ def render() -> str:
     for name, field in Recipe.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             sections.append(_section(name, field.annotation))
+            sections += [_section(f"{name}.{key}", one) for key, one in _optional(field.annotation)]
     return "\n".join([_HEAD, *sections])
+
+
+def _optional(model: type[BaseModel]) -> list[tuple[str, type[BaseModel]]]:
+    """The sections inside a section that may be left out whole."""
+    return [
+        (key, one)
+        for key, field in model.model_fields.items()
+        for one in get_args(field.annotation)
+        if isinstance(one, type) and issubclass(one, BaseModel) and field.default is None
+    ]
 
 
 def _section(name: str, model: type[BaseModel]) -> str:

@@ -12,6 +12,7 @@ import grpc
 from services.generator import metrics
 from services.generator.backends.base import Backend, required
 from services.generator.constraints.occurrence import check_clauses
+from services.generator.constraints.outline import check_outline
 from services.generator.settings import GeneratorSettings
 from stillhouse.errors import InvalidArgument
 from stillhouse.generator import convert
@@ -54,6 +55,7 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
         check_decoding(decoding)
         for number, prompt in enumerate(prompts):
             check_clauses(prompt.constraints, f"prompts[{number}].constraints")
+            check_outline(prompt.outline, decoding, f"prompts[{number}].outline")
         rows = max(decoding.samples, decoding.beam.width if decoding.beam else 0)
         _check_limit("prompts", len(prompts) * rows, self._settings.max_samples)
         _check_distinct([prompt.id for prompt in prompts])

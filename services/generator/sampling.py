@@ -12,7 +12,6 @@ import torch
 
 from services.checkpoints.load import LoadedModel
 from services.generator.constraints.guide import Guide
-from services.generator.constraints.occurrence import satisfied
 from services.generator.continued import CausalRows
 from services.generator.encoded import EncodedRows
 from services.generator.lines import first_line
@@ -70,6 +69,7 @@ class _Batch:
     ) -> None:
         self._loaded = loaded
         self._decoding = decoding
+        self._indexes = indexes
         self._each = k = len(indexes)
         rows = len(prompts) * k
         encoded = encode(loaded, prompts, decoding.max_new_tokens)
@@ -87,10 +87,11 @@ class _Batch:
         )
         self._ends = torch.tensor(sorted(loaded.vocabulary.ends))
         self._guides = [
-            Guide(prompt.constraints, loaded.vocabulary, decoding) if prompt.constraints else None
+            Guide(prompt, loaded.vocabulary, decoding)
+            if prompt.constraints or prompt.outline
+            else None
             for prompt in prompts
         ]
-        self._prompts = prompts
         self._tokens: list[list[int]] = [[] for _ in range(rows)]
         self._logprobs = [0.0] * rows
         self._finished = [False] * rows
@@ -119,7 +120,7 @@ class _Batch:
             self._tokens[row].append(token)
             guide = self._guides[row // self._each]
             if guide is not None:
-                guide.advance(row, token)
+                guide.advance(self._indexes[row % self._each], token)
             self._logprobs[row] += logprob
             self._finished[row] = end or self._at_line_end(row, token)
         self._steps += 1
@@ -146,7 +147,7 @@ class _Batch:
         for place, row in enumerate(self.active.tolist()):
             guide = self._guides[row // self._each]
             if guide is not None:
-                guide.steer(row, logits[place], self._steps)
+                guide.steer(self._indexes[row % self._each], logits[place], self._steps)
         return logits
 
     def _at_line_end(self, row: int, token: int) -> bool:
@@ -161,11 +162,11 @@ class _Batch:
         return [self._sample(row, first_line(text)) for row, text in enumerate(texts)]
 
     def _sample(self, row: int, text: str) -> Sample:
-        constraints = self._prompts[row // self._each].constraints
+        guide = self._guides[row // self._each]
         return Sample(
             text,
             len(self._tokens[row]),
             self._logprobs[row],
             self._finished[row],
-            satisfied(constraints, text),
+            () if guide is None else guide.satisfied(text),
         )

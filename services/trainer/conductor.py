@@ -26,6 +26,7 @@ from services.trainer.files import read_table, write_table, write_text
 from services.trainer.funnel import funnel
 from services.trainer.keywords import Idf, clauses_for
 from services.trainer.monitor import Monitor
+from services.trainer.outlines import outline_of
 from services.trainer.prompts import Plan, decoding_of, derived_seed, make_plan, make_prompt
 from services.trainer.report import Report, spread
 from services.trainer.schedule import Schedule
@@ -152,6 +153,7 @@ class Conductor:
             documents=[Document(one.id, one.text) for one in training],
             prompts=[prompts[one.id] for one in training],
             constraints=self._constraints(training),
+            outline=lambda text: outline_of(text, self._recipe.constraints.compression),
         )
         collector = Collector(self._backends.js, self._backends.publisher, self._folder)
         elapsed = timed(self._seconds_before(generation))

@@ -37,8 +37,10 @@ from stillhouse.generator.types import (
     Decoding,
     Literal,
     ModelPointer,
+    Outline,
     Prompt,
     ScoreItem,
+    Step,
 )
 from stillhouse.generator.v1 import generator_pb2, generator_pb2_grpc
 from stillhouse.generator.v1.generator_pb2_grpc import add_GeneratorServiceServicer_to_server
@@ -149,6 +151,25 @@ async def test_constraints_are_met_and_told_of(
         assert [one.clauses for one in answers["a"]] == [(True, True)] * 2
         assert all("heap" in one.text.lower() for one in answers["a"])
         assert all(one.clauses == () for one in answers["b"])
+
+
+async def test_an_outline_is_written_along_and_told_of(
+    client: AsyncGeneratorClient, models: list[ModelPointer]
+) -> None:
+    await client.load_model(models[0])
+    passage = tuple(map(Step, ["Smallest", "item", "first"]))
+    prompts = [Prompt("a", "Return the", (), Outline((passage,), least=2)), PROMPTS[1]]
+    decoding = replace(DECODING, max_new_tokens=40)
+    answers = dict([answer async for answer in client.generate(prompts, decoding)])
+    assert all(one.finished and one.clauses == (True,) for one in answers["a"])
+    assert {word.strip(".").lower() for one in answers["a"] for word in one.text.split()} <= {
+        "smallest",
+        "item",
+        "first",
+    }
+    with pytest.raises(InvalidArgument, match=r"prompts\[0\]\.outline"):
+        async for _ in client.generate(prompts, replace(decoding, beam=Beam(width=4))):
+            pass
 
 
 async def test_a_senseless_constraint_is_named(

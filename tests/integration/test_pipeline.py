@@ -7,6 +7,7 @@ some of it through. What is tested is the way of the data.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from stillhouse import corpus
 from stillhouse.errors import Unavailable
 from stillhouse.generator.types import ModelPointer
 from stillhouse.local.stack import Stack, StackConfig, running
-from stillhouse.recipe import Constraints, Recipe
+from stillhouse.recipe import Compression, Constraints, Recipe
 from stillhouse.trainer.client import TrainerClient
 from stillhouse.trainer.types import Run, RunState, Stage
 from tests.support.corpus import write_corpus
@@ -222,6 +223,23 @@ def test_constraints_reach_the_candidates_and_the_verdicts(
         violated = not all(row["clauses"])
         assert (row["reason"] == "constraints.unmet") == violated
         assert dict(row["scores"])["constraints.unmet"] == row["clauses"].count(False)
+
+
+def test_outlines_reach_the_candidates_and_the_verdicts(
+    trainer: TrainerClient, documents: Path, teacher: ModelPointer
+) -> None:
+    recipe = make_recipe(documents, teacher, target=16, budget=32, max_new_tokens=120)
+    constraints = Constraints(compression=Compression(least=3))
+    recipe = recipe.model_copy(update={"generations": 1, "constraints": constraints})
+    run = finish(trainer, trainer.create_run(recipe.to_yaml(), "compressed").id)
+    rows = pq.read_table(Path(run.folder) / "verdicts" / "gen-1.parquet").to_pylist()
+    texts = {one.id: one.text for one in corpus.load(recipe.corpus)}
+    assert all(len(row["clauses"]) == 1 for row in rows)
+    kept = [row for row in rows if row["clauses"][0]]
+    assert len(kept) > 0.8 * len(rows)
+    for row in kept:
+        known = set(re.findall(r"\w+", texts[row["source_id"]].lower())) | {"a", "an", "the"}
+        assert set(re.findall(r"\w+", row["text"].lower())) <= known
 
 
 def test_candidates_are_listed_with_their_verdicts(trainer: TrainerClient, calm: Run) -> None:

@@ -126,6 +126,18 @@ class Generation(_Section):
     )
 
 
+class Compression(_Section):
+    """Candidates as compressions: one sentence of their document with words left out."""
+
+    skip: int = Field(
+        default=2, ge=0, description="Key words that may be left out between two that stay."
+    )
+    run: PositiveInt = Field(
+        default=5, description="Most words in a row as they stand in the document."
+    )
+    least: PositiveInt = Field(default=5, description="Key words that a candidate has.")
+
+
 class Constraints(_Section):
     """What every candidate must hold, by logical constraints on decoding (NeuroLogic)."""
 
@@ -156,11 +168,17 @@ class Constraints(_Section):
         le=50,
         description="Nats added to tokens that begin or continue a phrase still wanted.",
     )
+    compression: Compression | None = Field(
+        default=None,
+        description="Where it is given (`{}` for its defaults), candidates are compressions: one "
+        "sentence of the document with words left out, up to an article put in. A document "
+        "without a sentence that is long enough is written about freely.",
+    )
 
     @property
     def active(self) -> bool:
         """Whether there is any constraint."""
-        return bool(self.include or self.exclude or self.keywords)
+        return bool(self.include or self.exclude or self.keywords or self.compression)
 
 
 class Layer(_Section):
@@ -271,6 +289,8 @@ class Recipe(_Section):
     def _budget_covers_target(self) -> Recipe:
         if 0 < self.generation.beam < self.generation.samples:
             raise ValueError("generation.beam must be 0 or at least generation.samples")
+        if self.generation.beam and self.constraints.compression:
+            raise ValueError("generation.beam must be 0 where constraints.compression is given")
         if self.generation.budget < self.generation.target:
             raise ValueError("generation.budget must not be below generation.target")
         return self

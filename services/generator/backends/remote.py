@@ -131,6 +131,8 @@ class RemoteBackend:
         for number, prompt in enumerate(prompts):
             if prompt.constraints:
                 raise self._refused(f"prompts[{number}].constraints")
+            if prompt.outline is not None:
+                raise self._refused(f"prompts[{number}].outline")
             if not prompt.text:
                 raise InvalidArgument("prompts", "a prompt must hold at least one token")
         if decoding.beam is not None:

@@ -11,10 +11,12 @@ from stillhouse.generator.types import (
     Literal,
     ModelDescription,
     ModelPointer,
+    Outline,
     Prompt,
     Sample,
     Score,
     ScoreItem,
+    Step,
 )
 from stillhouse.generator.v1 import generator_pb2
 
@@ -100,16 +102,53 @@ def clause_from_proto(message: generator_pb2.Clause) -> Clause:
     return Clause(tuple(Literal(tuple(one.forms), one.exclude) for one in message.literals))
 
 
+def outline_to_proto(outline: Outline | None) -> generator_pb2.Outline | None:
+    """What a text is a compression of, if anything."""
+    if outline is None:
+        return None
+    passages = [
+        generator_pb2.Passage(steps=[generator_pb2.Step(**asdict(step)) for step in passage])
+        for passage in outline.passages
+    ]
+    return generator_pb2.Outline(
+        passages=passages,
+        fillers=outline.fillers,
+        skip=outline.skip,
+        run=outline.run,
+        least=outline.least,
+    )
+
+
+def outline_from_proto(message: generator_pb2.Outline) -> Outline:
+    """What a text is a compression of."""
+    passages = tuple(
+        tuple(
+            Step(step.text, step.weight, step.fixed, step.loose, step.closes)
+            for step in passage.steps
+        )
+        for passage in message.passages
+    )
+    return Outline(passages, tuple(message.fillers), message.skip, message.run, message.least)
+
+
 def prompt_to_proto(prompt: Prompt) -> generator_pb2.Prompt:
     """A prompt."""
     return generator_pb2.Prompt(
-        id=prompt.id, text=prompt.text, constraints=map(clause_to_proto, prompt.constraints)
+        id=prompt.id,
+        text=prompt.text,
+        constraints=map(clause_to_proto, prompt.constraints),
+        outline=outline_to_proto(prompt.outline),
     )
 
 
 def prompt_from_proto(message: generator_pb2.Prompt) -> Prompt:
     """A prompt."""
-    return Prompt(message.id, message.text, tuple(map(clause_from_proto, message.constraints)))
+    return Prompt(
+        message.id,
+        message.text,
+        tuple(map(clause_from_proto, message.constraints)),
+        outline_from_proto(message.outline) if message.HasField("outline") else None,
+    )
 
 
 def sample_to_proto(sample: Sample) -> generator_pb2.Sample:

@@ -98,22 +98,57 @@ class Clause:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """A word of a passage, as written. `weight` tells how much is lost where it is left out;
+    one that is `fixed` can't be. One without weight goes with its neighbours, unless it is
+    `loose` and may be left out by itself. A clause ends behind one that `closes`.
+    """
+
+    text: str
+    weight: int = 1
+    fixed: bool = False
+    loose: bool = False
+    closes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """Passages that a text is a compression of: one sentence, made of the words of one of them
+    in its order, and of `fillers` where words were left out. A text begins and ends with a word
+    of weight, or as its passage does; what is left out in between is part of a clause, or begins
+    behind one.
+
+    skip: weight that may be left out between two words that stay (at the beginning and at the
+    end: any). run: most words in a row as they stand in the passage. least: weight that a text
+    has before it may end.
+    """
+
+    passages: tuple[tuple[Step, ...], ...]
+    fillers: tuple[str, ...] = ()
+    skip: int = 2
+    run: int = 5
+    least: int = 5
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """A prompt with template and chat markup applied; `id` seeds its samples.
 
-    What follows it shall satisfy all clauses of `constraints`.
+    What follows it shall satisfy all clauses of `constraints`, and be written along `outline`.
     """
 
     id: str
     text: str
     constraints: tuple[Clause, ...] = ()
+    outline: Outline | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One continuation: text, generated tokens with the end token, and the sum
     of their log-probabilities in nats at temperature 1, NaN where not known. `finished` is False
-    where the limit cut it. `clauses[i]` tells whether it satisfies constraint i.
+    where the limit cut it. `clauses[i]` tells whether it satisfies constraint i; the last one
+    of a prompt with an outline, whether it is written along that.
     """
 
     text: str

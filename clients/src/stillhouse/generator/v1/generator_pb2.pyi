@@ -224,12 +224,121 @@ class Clause(_message.Message):
 Global___Clause: _TypeAlias = Clause  # noqa: Y015
 
 @_typing.final
+class Step(_message.Message):
+    """A word of a passage."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    FIXED_FIELD_NUMBER: _builtins.int
+    LOOSE_FIELD_NUMBER: _builtins.int
+    CLOSES_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """As written; no white space."""
+    weight: _builtins.int
+    """How much is lost where it is left out."""
+    fixed: _builtins.bool
+    """True: it can't be left out."""
+    loose: _builtins.bool
+    """True: without weight, it may be left out by itself; others without weight
+    go with a neighbour that has some.
+    """
+    closes: _builtins.bool
+    """True: a clause ends behind it."""
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        weight: _builtins.int = ...,
+        fixed: _builtins.bool = ...,
+        loose: _builtins.bool = ...,
+        closes: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["closes", b"closes", "fixed", b"fixed", "loose", b"loose", "text", b"text", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Step: _TypeAlias = Step  # noqa: Y015
+
+@_typing.final
+class Passage(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEPS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___Step]:
+        """The words, in order."""
+
+    def __init__(
+        self,
+        *,
+        steps: _abc.Iterable[Global___Step] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["steps", b"steps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Passage: _TypeAlias = Passage  # noqa: Y015
+
+@_typing.final
+class Outline(_message.Message):
+    """Passages that a text is a compression of: one sentence, made of the words
+    of one of them in its order, and of fillers where words were left out. It
+    begins and ends with a word of weight, or as its passage does. What is left
+    out in between is part of a clause, or begins behind one.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PASSAGES_FIELD_NUMBER: _builtins.int
+    FILLERS_FIELD_NUMBER: _builtins.int
+    SKIP_FIELD_NUMBER: _builtins.int
+    RUN_FIELD_NUMBER: _builtins.int
+    LEAST_FIELD_NUMBER: _builtins.int
+    skip: _builtins.int
+    """Weight that may be left out between two words that stay."""
+    run: _builtins.int
+    """Most words in a row as they stand in the passage."""
+    least: _builtins.int
+    """Weight that a text has before it may end."""
+    @_builtins.property
+    def passages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Passage]:
+        """At least one whose weights add up to `least`."""
+
+    @_builtins.property
+    def fillers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Words that may be put in, one at a time."""
+
+    def __init__(
+        self,
+        *,
+        passages: _abc.Iterable[Global___Passage] | None = ...,
+        fillers: _abc.Iterable[_builtins.str] | None = ...,
+        skip: _builtins.int = ...,
+        run: _builtins.int = ...,
+        least: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fillers", b"fillers", "least", b"least", "passages", b"passages", "run", b"run", "skip", b"skip"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Outline: _TypeAlias = Outline  # noqa: Y015
+
+@_typing.final
 class Prompt(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     CONSTRAINTS_FIELD_NUMBER: _builtins.int
+    OUTLINE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Names the prompt within the request and seeds its samples."""
     text: _builtins.str
@@ -238,16 +347,23 @@ class Prompt(_message.Message):
     def constraints(self) -> _containers.RepeatedCompositeFieldContainer[Global___Clause]:
         """What follows shall satisfy every clause."""
 
+    @_builtins.property
+    def outline(self) -> Global___Outline:
+        """What follows shall be a compression of one of its passages; not with a
+        beam.
+        """
+
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
         text: _builtins.str = ...,
         constraints: _abc.Iterable[Global___Clause] | None = ...,
+        outline: Global___Outline | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["outline", b"outline"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["constraints", b"constraints", "id", b"id", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["constraints", b"constraints", "id", b"id", "outline", b"outline", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -276,7 +392,9 @@ class Sample(_message.Message):
     """True if the model ended the text itself; false if the limit cut it."""
     @_builtins.property
     def clauses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bool]:
-        """For each clause of the prompt's constraints whether the text satisfies it."""
+        """For each clause of the prompt's constraints whether the text satisfies it;
+        and, last, whether it is written along the outline, if there is one.
+        """
 
     def __init__(
         self,
