@@ -101,11 +101,14 @@ def _run(stack: Stack, recipe: Recipe) -> str:
 
 def _logs(folder: Path) -> dict[str, list[dict[str, Any]]]:
     return {
-        path.stem: [
-            json.loads(one) for one in path.read_text().splitlines() if one.startswith('{"time"')
-        ]
+        path.stem: [json.loads(one) for one in path.read_text().splitlines() if _is_entry(one)]
         for path in folder.glob("*.log")
     }
+
+
+def _is_entry(line: str) -> bool:
+    """Libraries print there too."""
+    return line.startswith('{"time"')
 
 
 def _metrics(folder: Path) -> dict[str, Samples]:
