@@ -30,6 +30,7 @@ from services.gateway.peer_calls import PeerCalls
 from services.gateway.settings import GatewaySettings
 from services.gateway.token_check import TokenCheck
 from services.runtime import door
+from services.runtime.metrics import READY
 from stillhouse.errors import StillhouseError
 from stillhouse.index.client import AsyncIndexClient
 
@@ -51,7 +52,9 @@ def make_app(settings: GatewaySettings) -> FastAPI:
         ) as client:
             app.state.index = client
             app.state.peer_calls = PeerCalls(client, settings.end_tokens)
+            READY.set(1)
             yield
+            READY.set(0)
 
     app = FastAPI(
         title="Stillhouse index",

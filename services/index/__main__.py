@@ -24,16 +24,18 @@ from stillhouse.index.v1.index_pb2_grpc import add_IndexServiceServicer_to_serve
 async def main(settings: IndexSettings) -> None:
     """Serve until SIGTERM; indexes load while the server already answers."""
     root = None if settings.share_port or settings.shards else settings.index_root
-    sets = shard_sets(settings)
-    opens = {name: one.open for name, one in sets.items()}
-    registry = Registry(settings.indexes, settings.preload, root, opens)
+    threads = settings.shard_calls if settings.shards else settings.threads
     server = Server(settings, (SERVICE,))
 
     async def changed(name: str, ready: bool) -> None:
         await server.report(f"{SERVICE}/{name}", ready)
 
-    threads = settings.shard_calls if sets else settings.threads
-    with ThreadPoolExecutor(threads, thread_name_prefix="query") as executor:
+    with (
+        shard_sets(settings) as sets,
+        ThreadPoolExecutor(threads, thread_name_prefix="query") as executor,
+    ):
+        opens = {name: one.open for name, one in sets.items()}
+        registry = Registry(settings.indexes, settings.preload, root, opens)
         service = IndexService(registry, executor, settings.limits, changed)
         add_IndexServiceServicer_to_server(service, server.grpc)
         async with serving(server):

@@ -119,6 +119,7 @@ def test_the_gateway_counts_requests_by_route(tmp_path: Path) -> None:
         other = {"method": "GET", "route": "other", "code": "404"}
         assert value(found, "stillhouse_http_requests_total", **other) == 1
         assert value(found, "stillhouse_http_requests_total", method="other") == 1
+        assert value(found, "stillhouse_ready") == 1
         assert value(found, "stillhouse_http_request_seconds_count", route="/health/live") >= 1
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -154,19 +155,22 @@ class ShardSet:
         return min(len(np.unique(np.concatenate(ids))), self._limits.next_tokens)
 
 
-def shard_sets(settings: IndexSettings) -> dict[str, ShardSet]:
-    """The sets of shards that the settings name."""
-    return {
-        name: ShardSet(
-            name,
-            addresses,
-            settings.shard_tokenizers.get(name),
-            settings.limits,
-            settings.peers_tls,
-            settings.peers_token,
-        )
-        for name, addresses in settings.shards.items()
-    }
+@contextmanager
+def shard_sets(settings: IndexSettings) -> Iterator[dict[str, ShardSet]]:
+    """The sets of shards that the settings name, closed when the block ends."""
+    with ExitStack() as stack:
+        sets = {}
+        for name, addresses in settings.shards.items():
+            sets[name] = ShardSet(
+                name,
+                addresses,
+                settings.shard_tokenizers.get(name),
+                settings.limits,
+                settings.peers_tls,
+                settings.peers_token,
+            )
+            stack.callback(sets[name].close)
+        yield sets
 
 
 async def until_open(registry: Registry, name: str, seconds: float = 1.0) -> None:
