@@ -22,7 +22,7 @@ from tests.support.small_index import TEXTS, make_tokenizer
 
 EASY = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 ALPHABET = 6
-WIDE = 9
+WIDE, LAST = 9, 8
 
 ids = st.lists(st.integers(0, ALPHABET), max_size=9)
 some = st.lists(st.integers(0, ALPHABET), min_size=1, max_size=9)
@@ -37,7 +37,8 @@ def corpus() -> list[np.ndarray[Any, np.dtype[np.uint32]]]:
     """Documents that share long stretches across the shards, and some that are empty.
 
     Each third has a token of its own, so that no clause is the rarest everywhere, and its own
-    most frequent tokens behind WIDE, before the one that is the most frequent in the whole.
+    most frequent tokens behind WIDE, before the one that is the most frequent in the whole. The
+    first third ends with LAST, which the second follows by more than a shard tells.
     """
     random = np.random.default_rng(7)
     stems = [random.integers(0, ALPHABET, 12).astype(np.uint32) for _ in range(3)]
@@ -49,7 +50,9 @@ def corpus() -> list[np.ndarray[Any, np.dtype[np.uint32]]]:
         stem = stems[number % 3][: random.integers(0, 12)] if number % 4 else stems[0][:0]
         own = [WIDE, 100 + number] * 3
         common = [WIDE, 99] * 2 if number % 30 == 0 else []
-        documents.append(np.array([*noise, *stem, *own, *common], np.uint32))
+        last = [LAST] if number < 20 or number == 59 else [LAST, 200 + number] * 2
+        last = [] if number >= 60 or 20 <= number < 30 else last
+        documents.append(np.array([*noise, *stem, *own, *common, *last], np.uint32))
     return documents
 
 
@@ -146,6 +149,13 @@ def test_the_most_frequent_of_many(twins: Twins, top: int, context: list[int]) -
     assert equal(found, twins.whole.infgram_ntd(context, top=top))
     assert len(found.tokens) + bool(found.end_count) >= min(top, 90)
     assert not context or found.tokens[0] == 99
+
+
+def test_a_documents_end_among_the_most_frequent(twins: Twins) -> None:
+    """The end is known from one shard's list and has to be asked for in another."""
+    found = twins.front.ntd([LAST], top=1)
+    assert equal(found, twins.whole.ntd([LAST], top=1))
+    assert (len(found.tokens), found.end_count) == (0, 21)
 
 
 @EASY

@@ -14,7 +14,8 @@ from services.index.engine import Offsets, Stop, Values
 from services.index.limits import Limits
 from services.index.shards.calls import Shard, ask, ask_all
 from services.index.shards.drawing import shuffled
-from services.index.shards.ngrams import ShardNgrams, sequences_of
+from services.index.shards.ngrams import ShardNgrams
+from services.index.shards.requests import sequences_of
 from stillhouse.index import answers
 from stillhouse.index.types import Document
 from stillhouse.index.v1 import index_pb2 as pb

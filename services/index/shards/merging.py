@@ -76,6 +76,16 @@ def distribution(parts: Sequence[Distribution], top: int) -> Distribution | None
     )
 
 
+def ranked(ranking: Sequence[tuple[int, int]], parts: Sequence[Distribution]) -> Distribution:
+    """The most frequent outcomes of the whole, which has others, from their counts."""
+    tokens, counts = np.array(ranking, np.int64).T
+    merged = _of_entries(
+        tokens, counts.astype(np.uint64), len(ranking),
+        sum(one.context_count for one in parts), parts[0].suffix_length, parts[0].context,
+    )  # fmt: skip
+    return replace(merged, sparse=False)
+
+
 def _cut(part: Distribution, top: int) -> Distribution:
     """The same with `top` entries; a part that is cut already has at least as many."""
     entries = np.concatenate([np.array([END] if part.end_count else [], np.int64), part.tokens])

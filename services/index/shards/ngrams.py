@@ -15,12 +15,11 @@ from services.index.engine import END, Offsets, RawSpan, Stop, Values, ragged
 from services.index.limits import Limits
 from services.index.shards import merging, spans
 from services.index.shards.calls import Shard, ask, ask_all
+from services.index.shards.following import Following
+from services.index.shards.requests import sequences_of
 from stillhouse.index import answers, convert
 from stillhouse.index.types import Distribution, Probabilities
 from stillhouse.index.v1 import index_pb2 as pb
-
-_TOKENS = 262_144  # in one request: answers with a row per token fit a message
-_FEW = 16  # entries more than asked for, so that fewer distributions are cut
 
 
 class ShardNgrams:
@@ -38,6 +37,7 @@ class ShardNgrams:
     ) -> None:
         self._shards = tuple(shards)
         self._limits = limits
+        self._following = Following(shards, distinct_tokens, limits)
         self.digest = digest
         self.tokenizer_sha256 = tokenizer_sha256
         self.distinct_tokens = distinct_tokens
@@ -123,36 +123,9 @@ class ShardNgrams:
     def ntd(
         self, values: Values, offsets: Offsets, top: int, infgram: bool, stop: Stop
     ) -> list[Distribution]:
-        """What follows each of m contexts: the `top` most frequent, or all if it is 0.
-
-        What is cut can't be added up; only where a cut one matters all of it is asked for.
-        """
+        """What follows each of m contexts: the `top` most frequent, or all if it is 0."""
         contexts = [values[a:b] for a, b in _pairs(offsets)]
-        more = min(2 * top + _FEW, self._limits.next_tokens) if top else 0
-        found: list[Distribution | None] = list(self._ntds(contexts, top, more, infgram, stop))
-        rows = [row for row, one in enumerate(found) if one is None]
-        whole = self._ntds([contexts[row] for row in rows], top, 0, infgram, stop)
-        for row, one in zip(rows, whole, strict=True):
-            found[row] = one
-        return [one for one in found if one is not None]
-
-    def _ntds(
-        self, contexts: Sequence[Values], top: int, entries: int, infgram: bool, stop: Stop
-    ) -> Iterator[Distribution | None]:
-        """The merged distributions of parts that have up to `entries` entries, 0 for all."""
-        widest = min(entries or self._limits.next_tokens, self.distinct_tokens) or 1
-        most = max(1, self._limits.next_tokens // widest)
-        for sequences in self._requests(*ragged(contexts), most):
-            kind = pb.InfgramNtdBatchRequest if infgram else pb.NtdBatchRequest
-            rpc = "InfgramNtdBatch" if infgram else "NtdBatch"
-            found = ask_all(self._shards, rpc, kind(sequences=sequences, top=entries), stop)
-            ids = np.array(sequences.ids, np.uint32)
-            bounds = np.cumsum([0, *sequences.lengths])
-            for number, row in enumerate(zip(*(one.results for one in found), strict=True)):
-                context = ids[bounds[number] : bounds[number + 1]]
-                parts = [answers.distribution_from_proto(one) for one in row]
-                merged = merging.distribution(parts, top)
-                yield merged and replace(merged, context=context)
+        return self._following.ntd(contexts, top, infgram, stop)
 
     def match(
         self, values: Values, offsets: Offsets, stop: Stop
@@ -216,12 +189,8 @@ class ShardNgrams:
             if max_count is None or count <= max_count
         ]
 
-    def _requests(
-        self, values: Values, offsets: Offsets, most: int | None = None
-    ) -> Iterator[pb.Sequences]:
-        """The queries, as many in each as a shard takes and its answer can hold."""
-        most = min(most or self._limits.batch_queries, self._limits.batch_queries)
-        return sequences_of(values, offsets, most)
+    def _requests(self, values: Values, offsets: Offsets) -> Iterator[pb.Sequences]:
+        return sequences_of(values, offsets, self._limits.batch_queries)
 
 
 class ShardPositions:
@@ -269,24 +238,6 @@ class ShardPositions:
             np.array(one.positions, np.uint64) + np.uint64(shard.first_token)
             for (shard, _), one in zip(asked, found, strict=True)
         ]
-
-
-def sequences_of(values: Values, offsets: Offsets, most: int) -> Iterator[pb.Sequences]:
-    """m queries as requests of up to `most` queries and as many tokens as an answer can hold."""
-    bounds = offsets.tolist()
-    start = 0
-    while start < len(bounds) - 1:
-        stop = start + 1
-        while (
-            stop < len(bounds) - 1
-            and stop - start < most
-            and bounds[stop + 1] - bounds[start] <= _TOKENS
-        ):
-            stop += 1
-        ids = values[bounds[start] : bounds[stop]].tolist()
-        lengths = np.diff(bounds[start : stop + 1]).tolist()
-        yield pb.Sequences(ids=ids, lengths=lengths)
-        start = stop
 
 
 def _pairs(offsets: Offsets) -> list[tuple[int, int]]:

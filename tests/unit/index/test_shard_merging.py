@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from services.index.shards import merging, spans
 from services.index.shards.address import Address
 from services.index.shards.drawing import shuffled
+from services.index.shards.leaders import Leaders, Unknown, shown
 from stillhouse.index.types import Distribution, Probabilities
 from tests.unit.native.corpora import index_of, scratch
 from tests.unit.native.naive import END, NaiveIndex
@@ -90,6 +91,49 @@ def test_distributions(
     assert merged.tokens.tolist() == wanted.tokens.tolist()
     assert merged.counts.tolist() == wanted.counts.tolist()
     assert merged.end_count == wanted.end_count
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    shards=st.lists(st.lists(st.integers(0, 12), max_size=40), min_size=2, max_size=4),
+    top=st.integers(1, 5),
+    more=st.integers(0, 4),
+)
+def test_leaders_from_cut_lists(shards: list[list[int]], top: int, more: int) -> None:
+    """Documents of one token: what follows the empty context is the corpus and its ends."""
+    naives = [NaiveIndex([[token] for token in shard]) for shard in shards]
+    parts = [told(one, [], top + more, infgram=False) for one in naives]
+    if merging.distribution(parts, top) is not None:
+        return
+    held = [number for number, part in enumerate(parts) if part.context_count]
+    used = [parts[number] for number in held]
+    leaders = Leaders(used, top)
+    known = {
+        one: naives[held[one.part]].continuations([])[one.outcome] for one in leaders.unknown()
+    }
+    assert all(one.outcome not in shown(used[one.part]) for one in known)
+    ranking = leaders.ranking(known)
+    whole = together([[[token] for token in shard] for shard in shards])
+    if ranking is not None:
+        found = merging.ranked(ranking, used)
+        wanted = told(whole, [], top, infgram=False)
+        assert found.tokens.tolist() == wanted.tokens.tolist()
+        assert found.counts.tolist() == wanted.counts.tolist()
+        assert (found.end_count, found.sparse) == (wanted.end_count, wanted.sparse)
+        assert found.context_count == wanted.context_count
+
+
+def test_clear_leaders_need_no_more_than_their_counts() -> None:
+    """Two leaders far ahead of what no list shows; only what is missing of them is asked."""
+    first = [[1]] * 50 + [[2]] * 9 + [[3]] * 2 + [[4]]
+    second = [[2]] * 60 + [[5]] * 3 + [[1]] * 2 + [[6]]
+    naives = [NaiveIndex(one) for one in (first, second)]
+    lists = [told(one, [], 3, infgram=False) for one in naives]
+    assert Leaders(lists, 2).unknown() == []
+    assert Leaders(lists, 2).ranking({}) == [(END, 128), (2, 69)]
+    assert Leaders(lists, 3).unknown() == [Unknown(1, 1)]
+    assert Leaders(lists, 3).ranking({Unknown(1, 1): 2}) == [(END, 128), (2, 69), (1, 52)]
+    assert Leaders(lists, 4).ranking({}) is None
 
 
 def test_what_is_cut_is_not_added_up() -> None:
