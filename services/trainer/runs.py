@@ -23,6 +23,7 @@ from services.topology import (
     VERDICTS,
     candidates_subject,
     prompts_subject,
+    verdicts_subject,
 )
 from services.trainer import metrics, tables
 from services.trainer.cascades import cascade_of
@@ -72,14 +73,16 @@ class Runs:
             self._refuse_second()
             await self._check_cascade(recipe)
             teacher = await asyncio.to_thread(materialise, recipe.teacher.model, self._models)
+            start = await asyncio.to_thread(self._start_of_students, recipe)
             # Generators may come later; then the run asks them before it does anything else.
             with contextlib.suppress(Unavailable, DeadlineExceeded):
                 await self._backends.check(recipe, teacher)
+            recipe = await self._backends.with_index(recipe)
             if recipe.filter.order == "cost":
                 recipe = await self._ordered(recipe)
             run = await asyncio.to_thread(self._prepare, recipe, run_id)
             folder = RunFolder(self._folder / run_id)
-            self._start(Monitor(folder, Saved(run, attempt=0)), recipe, teacher)
+            self._start(Monitor(folder, Saved(run, attempt=0)), recipe, teacher, start)
         return run
 
     async def resume(self, run_id: str) -> Run:
@@ -94,10 +97,10 @@ class Runs:
             if saved.run.state is RunState.SUCCEEDED:
                 return saved.run
             self._refuse_second()
-            recipe, teacher = await asyncio.to_thread(self._read_again, folder)
+            recipe, teacher, start = await asyncio.to_thread(self._read_again, folder)
             monitor = Monitor(folder, Saved(saved.run, saved.attempt + 1))
             monitor.update(state=RunState.RUNNING, message="", folder=str(folder.path.resolve()))
-            self._start(monitor, recipe, teacher)
+            self._start(monitor, recipe, teacher, start)
         return monitor.run
 
     def get(self, run_id: str) -> Run:
@@ -163,11 +166,21 @@ class Runs:
         measured = await self._backends.filter.evaluate(everything, *probes(documents))
         return by_cost(recipe, measured.layers)
 
-    def _read_again(self, folder: RunFolder) -> tuple[Recipe, ModelPointer]:
-        """Recipe and teacher of a run that was created once."""
+    def _start_of_students(self, recipe: Recipe) -> ModelPointer | None:
+        """The model that `student.start` names, if it names one."""
+        if recipe.student.named is None:
+            return None
+        try:
+            return materialise(recipe.student.named, self._models)
+        except InvalidArgument as error:
+            raise InvalidArgument("recipe.student.start", error.reason) from None
+
+    def _read_again(self, folder: RunFolder) -> tuple[Recipe, ModelPointer, ModelPointer | None]:
+        """Recipe, teacher and the students' start of a run that was created once."""
         try:
             recipe = Recipe.parse(folder.recipe.read_text(encoding="utf-8"))
-            return recipe, materialise(recipe.teacher.model, self._models)
+            teacher = materialise(recipe.teacher.model, self._models)
+            return recipe, teacher, self._start_of_students(recipe)
         except (OSError, UnicodeDecodeError, InvalidArgument) as error:
             raise FailedPrecondition(f"{folder.recipe} no longer holds: {error}") from None
 
@@ -195,8 +208,14 @@ class Runs:
             Monitor(folder, Saved(run, attempt=0)).save()
         return run
 
-    def _start(self, monitor: Monitor, recipe: Recipe, teacher: ModelPointer) -> None:
-        conductor = Conductor(monitor, recipe, teacher, self._backends)
+    def _start(
+        self,
+        monitor: Monitor,
+        recipe: Recipe,
+        teacher: ModelPointer,
+        start: ModelPointer | None,
+    ) -> None:
+        conductor = Conductor(monitor, recipe, teacher, self._backends, start)
         task = asyncio.create_task(self._conduct(conductor, monitor))
         self._active[monitor.folder.id] = (monitor, task)
 
@@ -208,7 +227,7 @@ class Runs:
     async def _to_the_end(self, conductor: Conductor, monitor: Monitor) -> None:
         try:
             await conductor.run()
-            ending = (RunState.SUCCEEDED, f"report at {monitor.folder.report}")
+            ending = (RunState.SUCCEEDED, _results(monitor))
         except asyncio.CancelledError:
             ending = (RunState.CANCELLED, "stopped; it can be resumed")
         except StillhouseError as error:
@@ -216,20 +235,29 @@ class Runs:
         except Exception as error:
             log.exception("run failed")
             ending = (RunState.FAILED, f"{type(error).__name__}: {error}")
-        await self._clear_queues(monitor.folder.id)
         state, message = ending
+        await self._clear_queues(monitor.folder.id, verdicts=state is RunState.SUCCEEDED)
         del self._active[monitor.folder.id]
         monitor.update(state=state, message=message)
         monitor.save()
         metrics.ended(state)
         log.info("run ended", extra={"state": state.value})
 
-    async def _clear_queues(self, run_id: str) -> None:
+    async def _clear_queues(self, run_id: str, *, verdicts: bool) -> None:
+        """Take a run's work back; its verdicts too, where nobody will resume it."""
         js = self._backends.js
         with contextlib.suppress(nats.errors.Error, APIError, TimeoutError):
             await js.purge_stream(PROMPTS, subject=prompts_subject(run_id))
             await js.purge_stream(CANDIDATES, subject=candidates_subject(run_id))
             await js.delete_consumer(VERDICTS, f"trainer-{run_id}")
+            if verdicts:
+                await js.purge_stream(VERDICTS, subject=verdicts_subject(run_id))
+
+
+def _results(monitor: Monitor) -> str:
+    where = f"report at {monitor.folder.report}"
+    reason = monitor.run.stop_reason
+    return f"ended early, {reason}; {where}" if reason else where
 
 
 def new_run_id(recipe: Recipe) -> str:

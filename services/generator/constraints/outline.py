@@ -10,14 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.checkpoints.vocabulary import Vocabulary
 from stillhouse.errors import InvalidArgument
 from stillhouse.generator.types import Decoding, Outline, Step
+
+if TYPE_CHECKING:  # at run time rpc.py, which only checks outlines, would need transformers
+    from services.checkpoints.vocabulary import Vocabulary
 
 _PERIOD = b"."
 _WORD = re.compile(r"\w+")

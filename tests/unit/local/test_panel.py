@@ -8,7 +8,7 @@ from rich.console import Console
 
 from stillhouse.filter.types import LayerStats
 from stillhouse.local.panel import Speedometer, display, eta_seconds, line, render
-from stillhouse.trainer.types import GenerationProgress, Run, RunState, Stage
+from stillhouse.trainer.types import Diversity, GenerationProgress, Run, RunState, Stage
 
 LAYERS = (LayerStats("brevity", 100, 40), LayerStats("surface", 40, 10), LayerStats("x", 0, 0))
 PROGRESS = GenerationProgress(2, judged=100, accepted=10, target=20, budget=400, layers=LAYERS)
@@ -46,10 +46,31 @@ def test_the_panel_shows_each_layer_with_its_pass_rate() -> None:
     assert ["x", "0", "0", "-"] in rows
 
 
-def test_training_shows_steps_and_loss_but_no_speed() -> None:
+def test_generations_are_shown_beside_each_other() -> None:
+    text = drawn(RUN)
+    assert "pass rate by generation: 100.0 % → 10.0 %\n" in text
+    assert "diversity" not in text
+    assert "pass rate" not in drawn(replace(RUN, progress=RUN.progress[:1], generation=3))
+    diverse = replace(PROGRESS, diversity=Diversity(40, 0.5, 0.25, 0.75, 0.125))
+    text = drawn(replace(RUN, progress=(diverse,)))
+    assert "diversity (of generation 1): distinct-2 0.500 (0.750), MSTTR 0.250 (0.125)" in text
+
+
+def test_an_early_end_is_told_with_its_reason() -> None:
+    stopping = replace(RUN, stop_reason="no fresh documents")
+    assert "the run ends early: no fresh documents\n" in drawn(stopping)
+    assert line(stopping, 1.0).endswith("; the last one: no fresh documents")
+
+
+def test_training_shows_steps_losses_and_its_own_speed() -> None:
     training = replace(RUN, stage=Stage.TRAINING, stage_done=3, stage_total=8, loss=1.25)
     text = drawn(training)
-    assert "training 3 of 8, loss 1.250" in text
+    assert "training 3 of 8, loss 1.250\n" in text
+    assert line(training, 0.0).endswith("10 accepted of 100 judged, 3 of 8, loss 1.250")
+    going = replace(training, held_out_loss=1.5, tokens_per_second=109.6, eta_seconds=75)
+    said = "3 of 8, loss 1.250, held-out loss 1.500, 110 tokens/s, ETA 1:15"
+    assert f"training {said}\n" in drawn(going)
+    assert line(going, 0.0).endswith(said)
     assert "candidates/s" not in text
     evaluating = drawn(replace(training, stage=Stage.EVALUATING))
     assert "evaluating 3 of 8\n" in evaluating
@@ -69,8 +90,8 @@ def test_markup_in_names_is_drawn_as_it_is() -> None:
 def test_the_line_says_the_same() -> None:
     expected = "2:05 generation 2/3 collecting, 10 accepted of 100 judged, 2.0 candidates/s"
     assert line(RUN, 2.0) == expected
-    training = replace(RUN, stage=Stage.TRAINING, stage_done=3, stage_total=8)
-    assert line(training, 0.0).endswith("training, 10 accepted of 100 judged, 3 of 8")
+    evaluating = replace(RUN, stage=Stage.EVALUATING, stage_done=3, stage_total=8)
+    assert line(evaluating, 0.0).endswith("evaluating, 10 accepted of 100 judged, 3 of 8")
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,12 @@ from typing import Any
 
 import click
 
+from stillhouse.cli.agreement import agreement
 from stillhouse.cli.calibrate import calibrate
 from stillhouse.cli.corpus import corpus
 from stillhouse.cli.experiment import experiment
 from stillhouse.cli.index import index
+from stillhouse.cli.lineage import lineage
 from stillhouse.cli.perplexity import perplexity
 from stillhouse.cli.quality import quality
 from stillhouse.cli.run import run
@@ -46,6 +48,7 @@ def main() -> None:
 
 # A new subcommand: its own file beside this one, and its name here.
 for command in (
-    calibrate, corpus, experiment, funnel, index, inspect, perplexity, quality, rethreshold, run,
+    agreement, calibrate, corpus, experiment, funnel, index, inspect, lineage, perplexity,
+    quality, rethreshold, run,
 ):  # fmt: skip
     main.add_command(command)

@@ -8,6 +8,7 @@ from stillhouse.generator.types import (
     Beam,
     Clause,
     Decoding,
+    Infgram,
     Literal,
     ModelDescription,
     ModelPointer,
@@ -43,6 +44,8 @@ def description_to_proto(description: ModelDescription) -> generator_pb2.Describ
         constraints_refused=description.constraints_refused,
         score_refused=description.score_refused,
         load_refused=description.load_refused,
+        infgram_refused=description.infgram_refused,
+        indexes=description.indexes,
     )
 
 
@@ -56,6 +59,8 @@ def description_from_proto(message: generator_pb2.DescribeResponse) -> ModelDesc
         constraints_refused=message.constraints_refused,
         score_refused=message.score_refused,
         load_refused=message.load_refused,
+        infgram_refused=message.infgram_refused,
+        indexes=dict(message.indexes),
     )
 
 
@@ -69,6 +74,9 @@ def decoding_to_proto(decoding: Decoding) -> generator_pb2.Decoding:
         seed=decoding.seed,
         guidance=decoding.guidance,
         beam=None if decoding.beam is None else generator_pb2.Beam(**asdict(decoding.beam)),
+        infgram=None
+        if decoding.infgram is None
+        else generator_pb2.Infgram(**asdict(decoding.infgram)),
     )
 
 
@@ -82,11 +90,16 @@ def decoding_from_proto(message: generator_pb2.Decoding) -> Decoding:
         seed=message.seed,
         guidance=message.guidance,
         beam=_beam_from_proto(message.beam) if message.HasField("beam") else None,
+        infgram=_infgram_from_proto(message.infgram) if message.HasField("infgram") else None,
     )
 
 
 def _beam_from_proto(message: generator_pb2.Beam) -> Beam:
     return Beam(**{name: getattr(message, name) for name in Beam.__dataclass_fields__})
+
+
+def _infgram_from_proto(message: generator_pb2.Infgram) -> Infgram:
+    return Infgram(**{name: getattr(message, name) for name in Infgram.__dataclass_fields__})
 
 
 def clause_to_proto(clause: Clause) -> generator_pb2.Clause:

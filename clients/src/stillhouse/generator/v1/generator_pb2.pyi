@@ -68,6 +68,7 @@ class Decoding(_message.Message):
     SEED_FIELD_NUMBER: _builtins.int
     GUIDANCE_FIELD_NUMBER: _builtins.int
     BEAM_FIELD_NUMBER: _builtins.int
+    INFGRAM_FIELD_NUMBER: _builtins.int
     samples: _builtins.int
     """Continuations per prompt."""
     max_new_tokens: _builtins.int
@@ -88,6 +89,10 @@ class Decoding(_message.Message):
         mass, seed and guidance are not used then.
         """
 
+    @_builtins.property
+    def infgram(self) -> Global___Infgram:
+        """An n-gram index beside the model; not together with a beam."""
+
     def __init__(
         self,
         *,
@@ -98,14 +103,60 @@ class Decoding(_message.Message):
         seed: _builtins.int = ...,
         guidance: _builtins.float = ...,
         beam: Global___Beam | None = ...,
+        infgram: Global___Infgram | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["beam", b"beam"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["beam", b"beam", "infgram", b"infgram"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["beam", b"beam", "guidance", b"guidance", "max_new_tokens", b"max_new_tokens", "samples", b"samples", "seed", b"seed", "temperature", b"temperature", "top_p", b"top_p"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beam", b"beam", "guidance", b"guidance", "infgram", b"infgram", "max_new_tokens", b"max_new_tokens", "samples", b"samples", "seed", b"seed", "temperature", b"temperature", "top_p", b"top_p"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Decoding: _TypeAlias = Decoding  # noqa: Y015
+
+@_typing.final
+class Infgram(_message.Message):
+    """An n-gram index with n = infinity beside the model, at every token:
+    P = (1 - w) P_model + w P_ngram (Liu et al. 2024). Temperature, nucleus
+    mass and constraints apply to the mixture.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    SPARSE_WEIGHT_FIELD_NUMBER: _builtins.int
+    MIN_SUFFIX_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    """Name of the index at the generator's index service; empty: its only one."""
+    digest: _builtins.str
+    """SHA-256 that the index must have, hex; empty takes it as it is."""
+    weight: _builtins.float
+    """w where several tokens can follow by the index; in [0, 1)."""
+    sparse_weight: _builtins.float
+    """w where one single token can; in [0, 1). Below 1 the model keeps a say
+    where constraints bar all that the index knows.
+    """
+    min_suffix: _builtins.int
+    """w is 0 where the longest suffix that occurs is shorter, in tokens; at
+    least 1.
+    """
+    def __init__(
+        self,
+        *,
+        index: _builtins.str = ...,
+        digest: _builtins.str = ...,
+        weight: _builtins.float = ...,
+        sparse_weight: _builtins.float = ...,
+        min_suffix: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "index", b"index", "min_suffix", b"min_suffix", "sparse_weight", b"sparse_weight", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Infgram: _TypeAlias = Infgram  # noqa: Y015
 
 @_typing.final
 class Beam(_message.Message):
@@ -432,6 +483,26 @@ Global___DescribeRequest: _TypeAlias = DescribeRequest  # noqa: Y015
 class DescribeResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class IndexesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     MODEL_FIELD_NUMBER: _builtins.int
     PARAMETERS_FIELD_NUMBER: _builtins.int
     ARCHITECTURE_FIELD_NUMBER: _builtins.int
@@ -439,6 +510,8 @@ class DescribeResponse(_message.Message):
     CONSTRAINTS_REFUSED_FIELD_NUMBER: _builtins.int
     SCORE_REFUSED_FIELD_NUMBER: _builtins.int
     LOAD_REFUSED_FIELD_NUMBER: _builtins.int
+    INFGRAM_REFUSED_FIELD_NUMBER: _builtins.int
+    INDEXES_FIELD_NUMBER: _builtins.int
     parameters: _builtins.int
     """Number of parameters."""
     architecture: _builtins.str
@@ -453,9 +526,17 @@ class DescribeResponse(_message.Message):
     """Why it can't Score; empty if it can."""
     load_refused: _builtins.str
     """Why it can't load another model; empty if it can."""
+    infgram_refused: _builtins.str
+    """Why it can mix no n-gram index in while it decodes; empty if it can."""
     @_builtins.property
     def model(self) -> Global___ModelPointer:
         """The model that is loaded."""
+
+    @_builtins.property
+    def indexes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """The indexes that it can mix in, cut by the model's own tokenizer: name
+        or alias to digest. The empty name stands for the service's only one.
+        """
 
     def __init__(
         self,
@@ -467,10 +548,12 @@ class DescribeResponse(_message.Message):
         constraints_refused: _builtins.str = ...,
         score_refused: _builtins.str = ...,
         load_refused: _builtins.str = ...,
+        infgram_refused: _builtins.str = ...,
+        indexes: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "constraints_refused", b"constraints_refused", "context_length", b"context_length", "load_refused", b"load_refused", "model", b"model", "parameters", b"parameters", "score_refused", b"score_refused"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "constraints_refused", b"constraints_refused", "context_length", b"context_length", "indexes", b"indexes", "infgram_refused", b"infgram_refused", "load_refused", b"load_refused", "model", b"model", "parameters", b"parameters", "score_refused", b"score_refused"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
