@@ -12,14 +12,15 @@ from typing import Any
 
 import pytest
 import yaml
+from nats.aio.msg import Msg
 
 from services.index.build import build_index
 from services.runtime import streams
-from services.topology import VERDICTS
+from services.topology import verdicts_subject
 from stillhouse import corpus, tracing
 from stillhouse.local.stack import Stack, StackConfig, running
 from stillhouse.recipe import Recipe
-from stillhouse.trainer.client import TrainerClient
+from stillhouse.trainer.client import AsyncTrainerClient
 from stillhouse.trainer.types import RunState
 from tests.support.corpus import write_corpus
 from tests.support.metrics import Samples, scrape, value
@@ -85,18 +86,28 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         patch.setenv("STILLHOUSE_METRICS_LISTEN", "127.0.0.1:0")
         patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "200")
         with running(config) as stack:
-            trace = _run(stack, recipe)
+            trace, headers = asyncio.run(_run(stack, recipe))
             metrics = _metrics(root / "logs")
-            headers = _headers(stack)
         yield Watched(trace, receiver, _logs(root / "logs"), metrics, headers)
 
 
-def _run(stack: Stack, recipe: Recipe) -> str:
-    with TrainerClient(stack.targets["trainer"]) as trainer, tracing.span("test") as context:
-        trainer.create_run(recipe.to_yaml(), RUN)
-        *_, run = trainer.watch_run(RUN)
-    assert run.state is RunState.SUCCEEDED, run
-    return context.trace_id
+async def _run(stack: Stack, recipe: Recipe) -> tuple[str, list[dict[str, str]]]:
+    """The trace it was created in, and the headers of its verdicts, which end with it."""
+    headers: list[dict[str, str]] = []
+
+    async def note(message: Msg) -> None:
+        headers.append(dict(message.headers or {}))
+
+    client = await streams.connect(f"nats://127.0.0.1:{stack._broker_port}", "test")
+    await client.subscribe(verdicts_subject(RUN), cb=note)
+    async with AsyncTrainerClient(stack.targets["trainer"]) as trainer:
+        with tracing.span("test") as context:
+            await trainer.create_run(recipe.to_yaml(), RUN)
+            async for run in trainer.watch_run(RUN):
+                last = run
+    await client.close()
+    assert last.state is RunState.SUCCEEDED, last
+    return context.trace_id, headers
 
 
 def _logs(folder: Path) -> dict[str, list[dict[str, Any]]]:
@@ -120,20 +131,6 @@ def _metrics(folder: Path) -> dict[str, Samples]:
         if entry.get("message") == "metrics"
     }
     return {name: scrape(port) for name, port in ports.items()}
-
-
-def _headers(stack: Stack) -> list[dict[str, str]]:
-    """Those of the verdicts' messages."""
-
-    async def read() -> list[dict[str, str]]:
-        client = await streams.connect(f"nats://127.0.0.1:{stack._broker_port}", "test")
-        js = client.jetstream()
-        last = (await js.stream_info(VERDICTS)).state.last_seq
-        found = [await js.get_msg(VERDICTS, number) for number in range(1, last + 1)]
-        await client.close()
-        return [dict(one.headers or {}) for one in found]
-
-    return asyncio.run(read())
 
 
 def test_one_trace_goes_from_the_callers_span_to_every_verdict(watched: Watched) -> None:
@@ -209,8 +206,8 @@ def test_what_the_services_counted(watched: Watched) -> None:
     assert value(trainer, "stillhouse_buffer_accepted") >= 1
     assert value(trainer, "stillhouse_buffer_target") == 8
     assert value(trainer, "stillhouse_broker_up") == 1
-    assert value(trainer, "stillhouse_stream_bytes", stream="VERDICTS") > 0
-    assert value(trainer, "stillhouse_broker_storage_bytes") > 0
+    assert value(trainer, "stillhouse_stream_limit_bytes", stream="VERDICTS") > 0
+    assert any(name == "stillhouse_broker_storage_bytes" for name, _ in trainer)
     pending = {key for key in trainer if key[0] == "stillhouse_queue_pending_messages"}
     assert len(pending) == 2
     assert all(value(samples, "stillhouse_ready") == 1 for samples in found.values())

@@ -41,7 +41,7 @@ def test_a_trace_goes_from_the_gateway_to_every_shard(
                 )
                 assert answer.status_code == 200, answer.text
                 client.post("/v1/count", json={"query": "the"})  # belongs to no trace
-            spans = received(receiver.spans, 4)
+                spans = received(receiver.spans, 4)
     assert {one.trace_id for one in receiver.spans} == {TRACE}
     by_name: dict[str, list[Received]] = {}
     for span in spans:
