@@ -10,10 +10,12 @@ import click
 from rich.console import Console
 from rich.markdown import Markdown
 
+from stillhouse.cli.evaluate import complete, job_of_run
 from stillhouse.errors import NotFound, StillhouseError, Unavailable
 from stillhouse.local.interrupt import first_interrupt
 from stillhouse.local.panel import display
 from stillhouse.local.prepare import Workspace, prepare_index, prepare_teacher
+from stillhouse.local.rivals import prepare_rivals
 from stillhouse.local.stack import Stack, StackConfig, running
 from stillhouse.recipe import Recipe
 from stillhouse.trainer.client import TrainerClient
@@ -56,6 +58,7 @@ def run(
     console.print("preparing the teacher", highlight=False)
     teacher = prepare_teacher(plan, space)
     console.print("reading the documents", highlight=False)
+    rivals = prepare_rivals(plan, teacher, space)
     index = prepare_index(plan, teacher, space, lambda text: console.print(text, highlight=False))
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
     config = StackConfig(
@@ -67,10 +70,14 @@ def run(
         generators=generators,
         threads=plan.teacher.threads,
         ack_wait=ack_wait,
+        independent=rivals.critic,
+        servers=rivals.servers,
     )
     console.print(f"starting the services, logs in {config.logs_folder}", highlight=False)
     with running(config) as stack:
         ended = _conduct(stack, plan, resume, console)
+        if ended.state is RunState.SUCCEEDED and plan.evaluation.asks_others:
+            complete(job_of_run(Path(ended.folder), plan), teacher, rivals, stack.targets, console)
     _conclude(ended, console)
 
 
