@@ -14,7 +14,7 @@ import yaml
 from tests.support.corpus import write_corpus
 from tests.support.tiny_model import make_tiny_model
 
-pytestmark = pytest.mark.timeout(200)
+pytestmark = pytest.mark.timeout(400)
 
 
 def test_the_ladder_is_written_and_not_climbed_twice(tmp_path: Path) -> None:
