@@ -21,6 +21,11 @@ class ServiceSettings(BaseSettings):
     )
 
     listen: str = Field(default="127.0.0.1:0", description="Address and port of the gRPC server.")
+    health_listen: str = Field(
+        default="",
+        description="A second address that answers health checks alone, always in plain text: for "
+        "probes, where the server has TLS; empty: none.",
+    )
     nats_url: str = Field(default="nats://127.0.0.1:4222", description="Where the broker is.")
     drain_seconds: float = Field(
         default=20.0, ge=0, description="Time that calls under way get after SIGTERM."

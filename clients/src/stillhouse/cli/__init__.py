@@ -11,6 +11,7 @@ from stillhouse.cli.corpus import corpus
 from stillhouse.cli.experiment import experiment
 from stillhouse.cli.index import index
 from stillhouse.cli.perplexity import perplexity
+from stillhouse.cli.prepare import prepare
 from stillhouse.cli.quality import quality
 from stillhouse.cli.run import run
 from stillhouse.cli.verdicts import funnel, inspect, rethreshold
@@ -46,6 +47,7 @@ def main() -> None:
 
 # A new subcommand: its own file beside this one, and its name here.
 for command in (
-    calibrate, corpus, experiment, funnel, index, inspect, perplexity, quality, rethreshold, run,
+    calibrate, corpus, experiment, funnel, index, inspect, perplexity, prepare, quality,
+    rethreshold, run,
 ):  # fmt: skip
     main.add_command(command)
