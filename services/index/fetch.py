@@ -67,12 +67,12 @@ def fetch(source: str, digest: str, folder: Path) -> None:
 
 
 def verify(folder: Path) -> None:
-    """Read all of an index and compare it with its checksums; FailedPrecondition says what differs."""
+    """Compare all of an index with its checksums; FailedPrecondition says what differs."""
     open_index("fetched", folder, preload=False).engine.verify()
 
 
 def files_of(manifest: Path) -> list[str]:
-    """The names of an index's files beside its manifest; FailedPrecondition for one that leads out."""
+    """An index's files beside its manifest; FailedPrecondition for a name that leads elsewhere."""
     try:
         content = json.loads(manifest.read_text(encoding="utf-8"))
         names = [file["name"] for segment in content["segments"] for file in segment["files"]]

@@ -29,7 +29,12 @@ def access(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def called(
-        *args: Any, tls: bool, ca: str | None, certificate: str | None, key: str | None, **given: Any
+        *args: Any,
+        tls: bool,
+        ca: str | None,
+        certificate: str | None,
+        key: str | None,
+        **given: Any,
     ) -> Any:
         secured = Tls(ca, certificate, key) if tls or ca or certificate or key else None
         return command(*args, secured=secured, **given)

@@ -44,7 +44,7 @@ from stillhouse.trainer.types import Run, RunState
     help="Seconds after which the work of a killed process is given to another.",
 )  # fmt: skip
 @click.option(
-    "--trainer", metavar="HOST:PORT",
+    "--trainer", metavar="HOST:PORT", envvar="STILLHOUSE_TRAINER", show_envvar=True,
     help="Have the services of a deployment do it: its trainer, whose files RECIPE names. "
     "--runs is then where its runs can be read here.",
 )  # fmt: skip
@@ -124,9 +124,7 @@ def _conduct(
         return _watch(trainer, state, console, revive)
 
 
-def _watch(
-    trainer: TrainerClient, state: Run, console: Console, revive: Callable[[], None]
-) -> Run:
+def _watch(trainer: TrainerClient, state: Run, console: Console, revive: Callable[[], None]) -> Run:
     """Show the run until it ends, reviving what dies; a trainer that died resumes it."""
     with display(console) as panel:
         while True:
