@@ -128,12 +128,8 @@ RUN --mount=type=bind,from=pip,source=/opt/pip,target=/opt/pip \
     --mount=type=bind,from=plan,target=/plan \
     --mount=type=bind,source=wheelhouse,target=/wheelhouse \
     --mount=type=secret,id=pip,target=/etc/pip.conf \
-    /opt/pip/bin/python /plan/images/install.py dependencies index trainer
-RUN --mount=type=bind,from=pip,source=/opt/pip,target=/opt/pip \
-    --mount=type=bind,from=plan,target=/plan \
-    --mount=type=bind,source=wheelhouse,target=/wheelhouse \
-    --mount=type=secret,id=pip,target=/etc/pip.conf \
-    /opt/pip/bin/python /plan/images/install.py packages ${MODEL_PACKAGES}
+    /opt/pip/bin/python /plan/images/install.py dependencies index trainer \
+    && /opt/pip/bin/python /plan/images/install.py packages ${MODEL_PACKAGES}
 RUN --mount=type=bind,from=pip,source=/opt/pip,target=/opt/pip \
     --mount=type=bind,from=plan,target=/plan \
     --mount=type=bind,from=services,source=/project,target=/services \

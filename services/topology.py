@@ -109,9 +109,7 @@ class DeadLetterBox:
 async def ensure(js: JetStreamContext, ack_wait: float, replicas: int = 1) -> None:
     """Make what is missing; FailedPrecondition names what differs."""
     await streams.ensure(js, stream_specs(ack_wait, replicas))
-    await js.create_key_value(
-        KeyValueConfig(bucket=MODELS_BUCKET, history=8, replicas=replicas)
-    )
+    await js.create_key_value(KeyValueConfig(bucket=MODELS_BUCKET, history=8, replicas=replicas))
 
 
 async def _main() -> None:

@@ -17,7 +17,7 @@ from testcontainers.core.network import Network
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
 from stillhouse.generator.types import ModelPointer
-from tests.support.containers import BROKER, MODEL, PORT, service
+from tests.support.containers import BROKER, MODEL, PORT, readable, service
 from tests.support.small_index import make_text_index
 from tests.support.tiny_model import make_tiny_model
 
@@ -35,7 +35,9 @@ def shared() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def teacher(shared: Path) -> ModelPointer:
-    return make_tiny_model(shared / "teacher")
+    pointer = make_tiny_model(shared / "teacher")
+    readable(shared)
+    return pointer
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from stillhouse.local.stack import free_ports
-from tests.support.containers import Compose, docker
+from tests.support.containers import Compose, docker, readable
 from tests.support.corpus import write_corpus
 from tests.support.tiny_model import make_tiny_model
 
@@ -61,6 +61,7 @@ def home(shared: Path) -> Path:
     make_tiny_model(folder / "teacher")
     write_corpus(folder / "corpus.jsonl", 60)
     (folder / "recipe.yaml").write_text(recipe("/input"))
+    readable(folder)
     return folder
 
 

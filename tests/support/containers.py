@@ -55,6 +55,12 @@ def target(container: DockerContainer) -> str:
     return f"127.0.0.1:{container.get_exposed_port(PORT)}"
 
 
+def readable(folder: Path) -> None:
+    """Let the user of the images read it: weights are written for their owner alone."""
+    for one in folder.rglob("*"):
+        one.chmod(one.stat().st_mode | (0o055 if one.is_dir() else 0o044))
+
+
 class Compose:
     """compose.yaml as a project of its own."""
 
