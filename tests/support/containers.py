@@ -68,6 +68,7 @@ class Compose:
         has_plugin = docker("compose", "version", check=False).returncode == 0
         self._command = ["docker", "compose"] if has_plugin else [_old_compose()]
         self._command += ["--project-name", project]
+        self._project = project
         self._environment = os.environ | {"NATS_IMAGE": BROKER} | environment
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
@@ -90,7 +91,9 @@ class Compose:
 
     def containers(self, name: str) -> list[str]:
         """Ids of a service's containers, stopped ones too."""
-        return self("ps", "--quiet", name).split()
+        wanted = {"project": self._project, "service": name, "oneoff": "False"}
+        filters = [f"--filter=label=com.docker.compose.{key}={one}" for key, one in wanted.items()]
+        return docker("ps", "--all", "--quiet", *filters).stdout.split()
 
 
 def _old_compose() -> str:
