@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -56,10 +57,10 @@ def test_probes_need_neither_certificate_nor_token(probed: tuple[str, str]) -> N
 
 def test_nothing_else_answers_there(probed: tuple[str, str]) -> None:
     with grpc.insecure_channel(probed[1]) as channel:
-        call = channel.unary_unary("/stillhouse.index.v1.IndexService/ListIndexes")
+        call: Any = channel.unary_unary("/stillhouse.index.v1.IndexService/ListIndexes")
         with pytest.raises(grpc.RpcError) as caught:
             call(b"", timeout=5)
-    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED  # type: ignore[attr-defined]
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 def test_a_health_port_in_use_is_named(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from tests.support.small_index import occurrences
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(240)]
 
 
-def check(container: DockerContainer, *arguments: str) -> int:
+def check(container: DockerContainer, *arguments: str) -> int | None:
     """The exit code of the image's own health check."""
     return container.exec(["python", "-m", "services.runtime.healthcheck", *arguments]).exit_code
 

@@ -71,7 +71,7 @@ def test_prepare_makes_teacher_and_index_once_and_a_run_uses_them(home: Path) ->
     fetched = told(home, "index", "fetch", str(folder), "--digest", digest, "--out", "fetched")
     assert digest in fetched
 
-    teacher = ModelPointer(*map(str, first["teacher"]))
+    teacher = ModelPointer(str(first["teacher"][0]), first["teacher"][1])
     config = StackConfig(
         teacher=teacher,
         index_folder=folder,

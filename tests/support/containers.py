@@ -69,7 +69,7 @@ class Compose:
         self._command = ["docker", "compose"] if has_plugin else [_old_compose()]
         self._command += ["--project-name", project]
         self._project = project
-        self._environment = os.environ | {"NATS_IMAGE": BROKER} | environment
+        self._environment = {**os.environ, "NATS_IMAGE": BROKER, **environment}
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Begin a subcommand; its two outputs come as one."""

@@ -4,6 +4,7 @@ import hashlib
 import http.server
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -12,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from services.index import fetch as fetching
 from services.index.build import build_index
 from services.index.fetch import fetch, files_of
 from services.index.registry import open_index
@@ -75,7 +75,7 @@ def test_every_file_comes_and_the_index_answers(source: Path, tmp_path: Path) ->
 def test_a_source_that_falters_is_asked_again(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetching.time, "sleep", lambda _: None)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
     Flaky.asked = {}
     with over_http(source, Flaky) as address:
         fetch(address, digest_of(source), tmp_path / "index")
@@ -87,7 +87,7 @@ def test_a_source_that_falters_is_asked_again(
 def test_a_source_that_is_away_is_named(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetching.time, "sleep", lambda _: None)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
     with over_http(source, http.server.SimpleHTTPRequestHandler) as address:
         pass
     with pytest.raises(Unavailable, match=r"manifest\.json could not be fetched in 5 attempts"):
