@@ -1,6 +1,6 @@
 """Documentation text from Debian packages, split for measuring language models.
 
-    python scripts/documentation_corpus.py OUT [--limit MEGABYTES]
+    python scripts/documentation_corpus.py OUT [--limit MEGABYTES] [--held-out N] [--per-package N]
 
 Downloads the packages below with `apt-get download` (run `apt-get update` once before), takes
 the text out of their HTML, reStructuredText and plain text files, removes near-duplicates, and
@@ -50,8 +50,6 @@ CORPUS = (
 OUTSIDE = ("erlang-doc", "apache2-doc", "rust-doc", "gimp-help-en", "grass-doc", "maxima-doc")
 """Packages of other ecosystems, for tests alone."""
 
-HELD_OUT = 300  # documents in each validation and test file
-PER_PACKAGE = 60  # of them at most from one package
 SHORTEST, LONGEST = 600, 200_000  # characters of a document
 SHARED_LINE = 0.02  # a line in more than this share of a package's documents is boilerplate
 SIMILAR = 0.7  # Jaccard similarity of word 5-grams from which on documents are duplicates
@@ -221,23 +219,33 @@ def rank(document: Document) -> bytes:
     return hashlib.sha256(f"{SEED}\0{document.id}".encode()).digest()
 
 
-def held_out(documents: Sequence[Document]) -> tuple[set[str], set[str]]:
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Documents in each validation and test file, and how many of them one package may give."""
+
+    documents: int = 1000
+    per_package: int = 100
+
+
+def held_out(documents: Sequence[Document], size: HeldOut) -> tuple[set[str], set[str]]:
     """Ids of the documents for validation and for testing, no package more than its share."""
     taken: list[str] = []
     each: Counter[str] = Counter()
     for one in sorted(documents, key=rank):
-        if len(taken) == 2 * HELD_OUT:
+        if len(taken) == 2 * size.documents:
             break
-        if each[one.domain] < 2 * PER_PACKAGE:
+        if each[one.domain] < 2 * size.per_package:
             each[one.domain] += 1
             taken.append(one.id)
     return set(taken[::2]), set(taken[1::2])
 
 
-def split(inside: Sequence[Document], outside: Sequence[Document]) -> dict[str, list[Document]]:
+def split(
+    inside: Sequence[Document], outside: Sequence[Document], size: HeldOut
+) -> dict[str, list[Document]]:
     """The documents of each file; what is like a document before, corpus first, is left out."""
-    validation, test = held_out(inside)
-    validation_out, test_out = held_out(outside)
+    validation, test = held_out(inside, size)
+    validation_out, test_out = held_out(outside, size)
     files = {
         "corpus": [one for one in inside if one.id not in validation | test],
         "validation-in": [one for one in inside if one.id in validation],
@@ -275,7 +283,17 @@ def main() -> None:
     parser.add_argument(
         "--limit", type=int, default=20, help="megabytes of text taken of one package"
     )
+    parser.add_argument(
+        "--held-out",
+        type=int,
+        default=HeldOut().documents,
+        help="documents in each file but corpus",
+    )
+    parser.add_argument(
+        "--per-package", type=int, default=HeldOut().per_package, help="of them from one package"
+    )
     given = parser.parse_args()
+    size = HeldOut(given.held_out, given.per_package)
     given.out.mkdir(parents=True, exist_ok=True)
     manifest: dict[str, Any] = {"seed": SEED, "packages": {}, "files": {}}
     found: dict[str, list[Document]] = {}
@@ -290,21 +308,21 @@ def main() -> None:
             part.rename(kept)
         documents = [Document(**json.loads(line)) for line in kept.read_text().splitlines()]
         found[package] = sorted(capped(documents, given.limit * 10**6), key=lambda one: one.id)
-        size = sum(len(one.text) for one in found[package])
+        characters = sum(len(one.text) for one in found[package])
         manifest["packages"][package] = {
             "file": deb.name.replace("%3a", ":"),
             "sha256": hashlib.sha256(deb.read_bytes()).hexdigest(),
             "documents": len(found[package]),
-            "characters": size,
+            "characters": characters,
         }
-        print(f"{package}: {len(found[package])} documents, {size / 1e6:.1f} MB", flush=True)
+        print(f"{package}: {len(found[package])} documents, {characters / 1e6:.1f} MB", flush=True)
     inside = [one for package in CORPUS for one in found[package]]
     outside = [one for package in OUTSIDE for one in found[package]]
-    for name, documents in split(inside, outside).items():
+    for name, documents in split(inside, outside, size).items():
         (given.out / f"{name}.jsonl").write_text("".join(map(Document.line, documents)))
-        size = sum(len(one.text) for one in documents)
-        manifest["files"][name] = {"documents": len(documents), "characters": size}
-        print(f"{name}.jsonl: {len(documents)} documents, {size / 1e6:.1f} MB", flush=True)
+        characters = sum(len(one.text) for one in documents)
+        manifest["files"][name] = {"documents": len(documents), "characters": characters}
+        print(f"{name}.jsonl: {len(documents)} documents, {characters / 1e6:.1f} MB", flush=True)
     (given.out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
 
 

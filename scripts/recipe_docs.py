@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -22,11 +23,22 @@ results has all of them. A key that is not known is refused by name. This page i
 
 def render() -> str:
     """The page."""
-    sections = [_section("", Recipe)]
-    for name, field in Recipe.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            sections.append(_section(name, field.annotation))
-    return "\n".join([_HEAD, *sections])
+    return "\n".join([_HEAD, *_sections("", Recipe)])
+
+
+def _sections(name: str, model: type[BaseModel]) -> list[str]:
+    """A section, and behind it those within it."""
+    sections = [_section(name, model)]
+    for key, field in model.model_fields.items():
+        for one in _inside(field):
+            sections += _sections(f"{name}.{key}".lstrip("."), one)
+    return sections
+
+
+def _inside(field: FieldInfo) -> list[type[BaseModel]]:
+    """The section that a key holds, also if it may be left out whole."""
+    kinds = (field.annotation, *(get_args(field.annotation) if field.default is None else ()))
+    return [one for one in kinds if isinstance(one, type) and issubclass(one, BaseModel)]
 
 
 def _section(name: str, model: type[BaseModel]) -> str:

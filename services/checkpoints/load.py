@@ -79,3 +79,13 @@ def end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> fr
     for value in (model.generation_config.eos_token_id, tokenizer.eos_token_id):
         ids.update([value] if isinstance(value, int) else value or [])
     return frozenset(ids)
+
+
+def start_tokens(loaded: LoadedModel) -> list[int]:
+    """What every text of the decoder begins with: its start, and the token forced behind it."""
+    settings = loaded.model.generation_config
+    start = settings.decoder_start_token_id
+    if start is None:
+        start = loaded.model.config.decoder_start_token_id
+    forced = settings.forced_bos_token_id
+    return [int(start or 0)] if forced is None else [int(start or 0), int(forced)]

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,14 @@ class Vocabulary:
     breaks: NDArray[np.bool_]
     ends: frozenset[int]
     encode: Callable[[str], list[int]]
+
+    @cached_property
+    def ids(self) -> dict[bytes, tuple[int, ...]]:
+        """The tokens that add some bytes to a text, by these bytes; none that breaks the line."""
+        found: dict[bytes, list[int]] = {}
+        for token in np.flatnonzero((self.lengths > 0) & ~self.breaks).tolist():
+            found.setdefault(self.piece(token), []).append(token)
+        return {piece: tuple(tokens) for piece, tokens in found.items()}
 
     def has_break(self, token: int) -> bool:
         """Whether a token holds a line break."""

@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 Groups = NDArray[np.int64]
 
 _HALVINGS = 60  # of an interval: beyond what a float64 can tell apart
-_LENGTHS = np.array([1, 2, 3, 4, 5, 6, 8, 12, 16, 32, 64])  # lower bounds of the buckets
+LENGTHS = np.array([1, 2, 3, 4, 5, 6, 8, 12, 16, 32, 64])  # lower bounds of the buckets
 _PENALTY = 1e-4  # of squared coefficients, a token
 _STEPS = 100
 _FLOOR = -20.0  # the logit of a weight that is none
@@ -119,7 +119,7 @@ def by_sparsity(positions: Positions) -> Groups:
 
 def by_length(positions: Positions) -> Groups:
     """A group for each bucket of suffix lengths, apart for sparse estimates."""
-    buckets = np.searchsorted(_LENGTHS, positions.lengths, side="right")
+    buckets = np.searchsorted(LENGTHS, positions.lengths, side="right")
     return 2 * buckets + positions.sparse
 
 
@@ -135,7 +135,7 @@ class Grouped:
         """The best weight of each group; 0, the model alone, for one with no data."""
         known = validation.take(validation.defined)
         groups = group(known)
-        table = np.zeros(2 * (len(_LENGTHS) + 1))
+        table = np.zeros(2 * (len(LENGTHS) + 1))
         for number in np.unique(groups):
             mine = known.take(groups == number)
             table[number] = best_weight(mine.model, mine.ngram)

@@ -16,6 +16,7 @@ from services.generator.candidates import candidates_of
 from services.trainer.cascades import cascade_of
 from services.trainer.files import read_table, write_table
 from services.trainer.keywords import Idf, clauses_for
+from services.trainer.outlines import outline_of
 from services.trainer.prompts import decoding_of, make_prompt
 from stillhouse.corpus import SourceDocument
 from stillhouse.filter.client import AsyncFilterClient
@@ -72,6 +73,7 @@ async def _run(bench: Bench, arm: Arm, say: Callable[[str], None]) -> pa.Table:
             one.id,
             make_prompt(one.text, arm.recipe.prompt, tokenizer),
             clauses_for(one.text, arm.recipe.constraints, bench.idf),
+            outline_of(one.text, arm.recipe.constraints.compression),
         )
         for one in bench.documents
     ]
@@ -97,7 +99,7 @@ async def _write(
     decoding = decoding_of(arm.recipe, 1)
     candidates: list[Candidate] = []
     answers = bench.generator.generate(prompts, decoding, model_digest=bench.teacher.digest)
-    constraints = {prompt.id: prompt.constraints for prompt in prompts}
+    asked = {prompt.id: prompt for prompt in prompts}
     async for source_id, samples in answers:
         candidates += candidates_of(
             samples,
@@ -106,7 +108,8 @@ async def _write(
             source_id=source_id,
             model_digest=bench.teacher.digest,
             decoding=decoding,
-            constraints=constraints[source_id],
+            constraints=asked[source_id].constraints,
+            outline=asked[source_id].outline,
         )
     return candidates, time.perf_counter() - started
 

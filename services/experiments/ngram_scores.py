@@ -104,3 +104,26 @@ def _following(
         stop = start + int(np.clip(room, 1, _CONTEXTS))
         yield from client.ntd_batch(list(contexts[start:stop]), index)
         start = stop
+
+
+def tops(client: IndexClient, texts: Sequence[Scores], index: str = "") -> list[NDArray[np.int64]]:
+    """Of each text the token (n,) that follows the suffix of each place most often.
+
+    Of equals it is the one with the smaller id; -1 where the document's end is as frequent, or
+    no suffix occurs. What follows a suffix is asked for once, however often the texts have it.
+    """
+    contexts: dict[tuple[int, ...], int] = {}
+    places: list[NDArray[np.int64]] = []
+    for one in texts:
+        ids, lengths = one.tokens.tolist(), one.suffix_lengths.tolist()
+        found = np.full(len(ids), -1, np.int64)
+        for place, length in enumerate(lengths):
+            if length:
+                context = tuple(ids[place - length : place])
+                found[place] = contexts.setdefault(context, len(contexts))
+        places.append(found)
+    best = np.full(len(contexts) + 1, -1, np.int64)  # the last is that of no context
+    for number, answer in enumerate(client.ntd_batch(list(contexts), index, top=1)):
+        if len(answer.tokens):
+            best[number] = answer.tokens[0]
+    return [best[one] for one in places]

@@ -1,7 +1,7 @@
 """What a set of summaries is like: diversity, compression, abstractiveness.
 
 Pure, over pairs of texts. Every figure depends on the tokenizer and on how many texts there
-are, so only sets of the same size are compared, all cut by `services.filter.words`.
+are, so only sets of the same size are compared, all cut by `stillhouse.text.words`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from services.filter.fragments import fragments
-from services.filter.words import ngrams, words
+from stillhouse.text.fragments import fragments
+from stillhouse.text.words import ngrams, words
 
 Texts = Sequence[Sequence[str]]
 """Texts as words."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from services.filter.facts import names
-from services.filter.words import STOPWORDS, Word, is_content, spans
+from stillhouse.text.words import STOPWORDS, Word, is_content, spans
 
 _AUXILIARY = re.compile(
     r"\b(?:is|are|was|were|be|can|may|must|should|will|would|could|does|do|has|have)\b"

@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from services.filter.words import is_content, spans
 from stillhouse.generator.types import Score, ScoreItem
+from stillhouse.text.words import is_content, spans
 
 _ASK_SUMMARY = {"summarize": "\n\nIn short:", "paraphrase": "\n\nIn other words:"}
 _ASK_SOURCE = {"summarize": "\n\nIn full:", "paraphrase": "\n\nIn other words:"}

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from services.filter.words import STOPWORDS, content_words, fold, matches, per_text, vocabulary
+from stillhouse.text.words import STOPWORDS, content_words, fold, matches, per_text, vocabulary
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")

@@ -17,9 +17,9 @@ from functools import lru_cache
 from random import Random
 from typing import NamedTuple
 
-from services.filter.words import Word, is_content, spans
 from stillhouse.errors import FailedPrecondition
 from stillhouse.generator.types import ModelDescription, Score, ScoreItem
+from stillhouse.text.words import Word, is_content, spans
 
 _GROUPS = 3  # about a sixth of all words at once, near the share that T5 was trained on
 _SENTINELS = 100  # that a T5 has

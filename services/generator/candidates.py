@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from stillhouse.filter.types import Candidate
-from stillhouse.generator.types import Clause, Decoding, Sample
+from stillhouse.generator.types import Clause, Decoding, Outline, Sample
 
 
 def candidate_id(
@@ -19,10 +19,12 @@ def candidate_id(
     decoding: Decoding,
     sample_index: int,
     constraints: Sequence[Clause] = (),
+    outline: Outline | None = None,
 ) -> str:
     """SHA-256, hex, over everything that determines the candidate."""
     parts = [run_id, generation, source_id, model_digest, asdict(decoding), sample_index]
     parts += [asdict(clause) for clause in constraints]
+    parts += [asdict(outline)] if outline else []
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -35,12 +37,20 @@ def candidates_of(
     model_digest: str,
     decoding: Decoding,
     constraints: Sequence[Clause] = (),
+    outline: Outline | None = None,
 ) -> list[Candidate]:
     """The samples of one document as candidates, in order of their index."""
     return [
         Candidate(
             id=candidate_id(
-                run_id, generation, source_id, model_digest, decoding, index, constraints
+                run_id,
+                generation,
+                source_id,
+                model_digest,
+                decoding,
+                index,
+                constraints,
+                outline,
             ),
             source_id=source_id,
             sample_index=index,

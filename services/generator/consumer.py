@@ -14,6 +14,7 @@ from stillhouse.filter.convert import candidate_to_proto
 from stillhouse.generator.convert import (
     clause_from_proto,
     decoding_from_proto,
+    outline_from_proto,
     pointer_from_proto,
 )
 from stillhouse.generator.types import Prompt
@@ -65,6 +66,7 @@ class PromptHandler:
                 model_digest=model.pointer.digest,
                 decoding=decoding,
                 constraints=prompt.constraints,
+                outline=prompt.outline,
             )
             result.documents.append(entry.document)
             result.candidates.extend(candidate_to_proto(one) for one in candidates)
@@ -73,4 +75,5 @@ class PromptHandler:
 
 def _prompt(entry: events_pb2.PromptDocument) -> Prompt:
     constraints = tuple(map(clause_from_proto, entry.constraints))
-    return Prompt(entry.document.id, entry.prompt, constraints)
+    outline = outline_from_proto(entry.outline) if entry.HasField("outline") else None
+    return Prompt(entry.document.id, entry.prompt, constraints, outline)

@@ -11,6 +11,7 @@ from services.generator.sampling import sample
 from services.generator.searching import search
 from stillhouse.errors import InvalidArgument
 from stillhouse.generator.types import Decoding, Prompt, Sample
+from stillhouse.index.client import IndexClient
 
 
 def decode(
@@ -19,13 +20,18 @@ def decode(
     decoding: Decoding,
     cancelled: Callable[[], bool] = lambda: False,
     budget: int = DEFAULT_BUDGET,
+    index: IndexClient | None = None,
 ) -> list[list[Sample]]:
     """For each prompt `decoding.samples` continuations; a beam may find fewer.
 
-    `budget` bytes are used for caches and logits.
+    `budget` bytes are used for caches and logits. `index` answers for decoding.infgram.
     """
     if decoding.beam is None:
-        return sample(loaded, prompts, decoding, cancelled, budget)
+        return sample(loaded, prompts, decoding, cancelled, budget, index)
+    if decoding.infgram is not None:
+        raise InvalidArgument(
+            "decoding.infgram", "can't be mixed into a beam; leave one of the two out"
+        )
     found: list[list[Sample]] = []
     each = footprint(loaded.model.config)
     lengths = token_counts(loaded, prompts)

@@ -14,7 +14,7 @@ from transformers import DynamicCache
 from transformers.cache_utils import EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
-from services.checkpoints.load import LoadedModel
+from services.checkpoints.load import LoadedModel, start_tokens
 
 
 class EncodedRows:
@@ -69,13 +69,3 @@ def read(loaded: LoadedModel, encoded: dict[str, torch.Tensor]) -> torch.Tensor:
     """What the encoder makes of prompts: (n, length, hidden size)."""
     hidden: torch.Tensor = loaded.model.get_encoder()(**encoded).last_hidden_state
     return hidden
-
-
-def start_tokens(loaded: LoadedModel) -> list[int]:
-    """What every text of the decoder begins with: its start, and the token forced behind it."""
-    settings = loaded.model.generation_config
-    start = settings.decoder_start_token_id
-    if start is None:
-        start = loaded.model.config.decoder_start_token_id
-    forced = settings.forced_bos_token_id
-    return [int(start or 0)] if forced is None else [int(start or 0), int(forced)]

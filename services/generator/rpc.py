@@ -10,10 +10,11 @@ import grpc
 
 from services.generator.backends.base import Backend, required
 from services.generator.constraints.occurrence import check_clauses
+from services.generator.constraints.outline import check_outline
 from services.generator.settings import GeneratorSettings
 from stillhouse.errors import InvalidArgument
 from stillhouse.generator import convert
-from stillhouse.generator.types import Beam, Decoding
+from stillhouse.generator.types import Beam, Decoding, Infgram
 from stillhouse.generator.v1 import generator_pb2, generator_pb2_grpc
 
 _Context = grpc.aio.ServicerContext[Any, Any]
@@ -33,7 +34,7 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
         model = self._backend.loaded
         if model is None:
             return generator_pb2.DescribeResponse()
-        return convert.description_to_proto(model.describe())
+        return convert.description_to_proto(await model.describe())
 
     async def LoadModel(
         self, request: generator_pb2.LoadModelRequest, context: _Context
@@ -51,6 +52,7 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
         check_decoding(decoding)
         for number, prompt in enumerate(prompts):
             check_clauses(prompt.constraints, f"prompts[{number}].constraints")
+            check_outline(prompt.outline, decoding, f"prompts[{number}].outline")
         rows = max(decoding.samples, decoding.beam.width if decoding.beam else 0)
         _check_limit("prompts", len(prompts) * rows, self._settings.max_samples)
         _check_distinct([prompt.id for prompt in prompts])
@@ -88,6 +90,8 @@ def check_decoding(decoding: Decoding) -> None:
         raise InvalidArgument("decoding.guidance", "must be 0 or above")
     if decoding.beam is not None:
         _check_beam(decoding.beam)
+    if decoding.infgram is not None:
+        _check_infgram(decoding.infgram)
 
 
 def _check_beam(beam: Beam) -> None:
@@ -98,6 +102,14 @@ def _check_beam(beam: Beam) -> None:
         value = getattr(beam, name)
         if not math.isfinite(value) or value < 0:
             raise InvalidArgument(f"decoding.beam.{name}", "must be 0 or above")
+
+
+def _check_infgram(infgram: Infgram) -> None:
+    for name in ("weight", "sparse_weight"):
+        if not 0 <= getattr(infgram, name) < 1:
+            raise InvalidArgument(f"decoding.infgram.{name}", "must be at least 0 and below 1")
+    if infgram.min_suffix < 1:
+        raise InvalidArgument("decoding.infgram.min_suffix", "must be at least 1")
 
 
 def _check_limit(field: str, value: int, limit: int) -> None:

@@ -7,20 +7,22 @@ caller forms is decoded as it is: the same batch gives the same samples.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
 from services.checkpoints.load import LoadedModel
 from services.generator.constraints.guide import Guide
-from services.generator.constraints.occurrence import satisfied
 from services.generator.continued import CausalRows
 from services.generator.encoded import EncodedRows
 from services.generator.lines import first_line
 from services.generator.memory import DEFAULT_BUDGET, footprint, passes
 from services.generator.nucleus import draw, uniforms
 from services.generator.prompts import encode, token_counts
-from stillhouse.errors import Cancelled
+from stillhouse.decoding import Mixer
+from stillhouse.errors import Cancelled, FailedPrecondition
 from stillhouse.generator.types import Decoding, Prompt, Sample
+from stillhouse.index.client import IndexClient
 
 
 @torch.inference_mode()
@@ -30,6 +32,7 @@ def sample(
     decoding: Decoding,
     cancelled: Callable[[], bool] = lambda: False,
     budget: int = DEFAULT_BUDGET,
+    index: IndexClient | None = None,
 ) -> list[list[Sample]]:
     """`decoding.samples` continuations for each prompt, in their order.
 
@@ -37,7 +40,9 @@ def sample(
     word, or at the length limit. Where a prompt has constraints, tokens that would
     violate them have no chance, and those that go towards them a better one; each
     sample tells which of them it satisfies. What does not fit into `budget` bytes at
-    once is decoded in several passes. InvalidArgument if a prompt does not fit the
+    once is decoded in several passes. With decoding.infgram `index` is mixed in, before
+    anything else changes what is drawn; what it is told are prompt and continuation, for a
+    model with an encoder the continuation alone. InvalidArgument if a prompt does not fit the
     model's context or the budget.
     """
     groups: list[list[Sample]] = [[] for _ in prompts]
@@ -45,14 +50,26 @@ def sample(
     each = footprint(loaded.model.config)
     for one in passes(lengths, decoding.samples, decoding.max_new_tokens, each, budget):
         indexes = range(one.start, one.stop)
-        batch = _Batch(loaded, prompts[one.first : one.last], decoding, indexes)
-        while batch.active.numel():
-            if cancelled():
-                raise Cancelled("the caller gave up")
-            batch.step()
+        with _mixing(loaded, decoding, index) as mixer:
+            batch = _Batch(loaded, prompts[one.first : one.last], decoding, indexes, mixer)
+            while batch.active.numel():
+                if cancelled():
+                    raise Cancelled("the caller gave up")
+                batch.step()
         for place, text in enumerate(batch.samples()):
             groups[one.first + place // len(indexes)].append(text)
     return groups
+
+
+def _mixing(
+    loaded: LoadedModel, decoding: Decoding, index: IndexClient | None
+) -> AbstractContextManager[Mixer | None]:
+    if decoding.infgram is None:
+        return nullcontext()
+    end = loaded.tokenizer.eos_token_id
+    if index is None or end is None:
+        raise FailedPrecondition("decoding.infgram needs an index service and an end token")
+    return Mixer(index, decoding.infgram, int(end))
 
 
 _DROP_SHARE = 8  # finished rows are dropped when they are an eighth of those that are run
@@ -67,9 +84,11 @@ class _Batch:
         prompts: Sequence[Prompt],
         decoding: Decoding,
         indexes: Sequence[int],
+        mixer: Mixer | None = None,
     ) -> None:
         self._loaded = loaded
         self._decoding = decoding
+        self._indexes = indexes
         self._each = k = len(indexes)
         rows = len(prompts) * k
         encoded = encode(loaded, prompts, decoding.max_new_tokens)
@@ -87,10 +106,13 @@ class _Batch:
         )
         self._ends = torch.tensor(sorted(loaded.vocabulary.ends))
         self._guides = [
-            Guide(prompt.constraints, loaded.vocabulary, decoding) if prompt.constraints else None
+            Guide(prompt, loaded.vocabulary, decoding)
+            if prompt.constraints or prompt.outline
+            else None
             for prompt in prompts
         ]
-        self._prompts = prompts
+        self._mixer = mixer
+        self._before = [[]] * len(prompts) if loaded.has_encoder else _tokens_of(encoded)
         self._tokens: list[list[int]] = [[] for _ in range(rows)]
         self._logprobs = [0.0] * rows
         self._finished = [False] * rows
@@ -119,7 +141,7 @@ class _Batch:
             self._tokens[row].append(token)
             guide = self._guides[row // self._each]
             if guide is not None:
-                guide.advance(row, token)
+                guide.advance(self._indexes[row % self._each], token)
             self._logprobs[row] += logprob
             self._finished[row] = end or self._at_line_end(row, token)
         self._steps += 1
@@ -139,15 +161,21 @@ class _Batch:
         self._text.feed(drawn[:, None])
 
     def _guided(self) -> torch.Tensor:
-        """The logits, changed where a prompt has constraints."""
+        """The logits, mixed with an index's, and changed where a prompt has constraints."""
+        logits = self._text.logits if self._mixer is None else self._mixed(self._mixer)
         if not any(self._guides):
-            return self._text.logits
-        logits = self._text.logits.clone()
+            return logits
+        logits = logits.clone() if logits is self._text.logits else logits
         for place, row in enumerate(self.active.tolist()):
             guide = self._guides[row // self._each]
             if guide is not None:
-                guide.steer(row, logits[place], self._steps)
+                guide.steer(self._indexes[row % self._each], logits[place], self._steps)
         return logits
+
+    def _mixed(self, mixer: Mixer) -> torch.Tensor:
+        rows = self.active.tolist()
+        texts = [self._before[row // self._each] + self._tokens[row] for row in rows]
+        return mixer.mix(rows, texts, self._text.logits)
 
     def _at_line_end(self, row: int, token: int) -> bool:
         if not self._loaded.vocabulary.has_break(token):
@@ -161,11 +189,17 @@ class _Batch:
         return [self._sample(row, first_line(text)) for row, text in enumerate(texts)]
 
     def _sample(self, row: int, text: str) -> Sample:
-        constraints = self._prompts[row // self._each].constraints
+        guide = self._guides[row // self._each]
         return Sample(
             text,
             len(self._tokens[row]),
             self._logprobs[row],
             self._finished[row],
-            satisfied(constraints, text),
+            () if guide is None else guide.satisfied(text),
         )
+
+
+def _tokens_of(encoded: dict[str, torch.Tensor]) -> list[list[int]]:
+    """The tokens of each prompt of a batch, without its padding."""
+    pairs = zip(encoded["input_ids"], encoded["attention_mask"], strict=True)
+    return [ids[mask.bool()].tolist() for ids, mask in pairs]

@@ -14,8 +14,8 @@ import torch
 from transformers import DynamicCache
 from transformers.modeling_outputs import BaseModelOutput
 
-from services.checkpoints.load import LoadedModel
-from services.generator.encoded import read, start_tokens
+from services.checkpoints.load import LoadedModel, start_tokens
+from services.generator.encoded import read
 from stillhouse.errors import Cancelled, InvalidArgument
 from stillhouse.generator.types import Score, ScoreItem
 

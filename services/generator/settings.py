@@ -28,6 +28,11 @@ class GeneratorSettings(QueueSettings):
         description="Memory for the caches and logits of a batch, in MiB, beside the model's own; "
         "a batch that needs more is decoded in several passes.",
     )
+    index_target: str = Field(
+        default="",
+        description="Address of an index service whose indexes may be mixed in while decoding; "
+        "empty: none, and recipes that ask for one are refused.",
+    )
     max_waiting: int = Field(
         default=64, gt=0, description="Calls that may wait for the model; more are refused."
     )

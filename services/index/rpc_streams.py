@@ -21,6 +21,7 @@ from stillhouse.index.types import Distribution
 from stillhouse.index.v1 import index_pb2 as pb
 
 _PAGE = 100
+_ROWS = 4096  # contexts of a session
 
 
 class StreamCalls(DocumentCalls):
@@ -87,16 +88,17 @@ class StreamCalls(DocumentCalls):
     async def DecodeSession(
         self, requests: AsyncIterator[pb.DecodeSessionRequest], context: Context
     ) -> AsyncIterator[pb.DecodeSessionResponse]:
-        """Follow a growing context."""
+        """Follow growing contexts."""
         index: LoadedIndex | None = None
-        session: Session | None = None
+        sessions: dict[int, Session] = {}
         async for request in requests:
-            if index is None or session is None:
+            if index is None:
                 index = self._registry.get(request.index)
-                session = Session(index.engine)
             elif request.index:
                 raise InvalidArgument("index", "belongs into the first message only")
             check_setting("top", request.top, self._limits.next_tokens)
+            check_setting("row", request.row, _ROWS - 1)
+            session = sessions.setdefault(request.row, Session(index.engine))
             query: Query = np.empty(0, np.uint32)
             if request.HasField("append"):
                 query = one(request.append, "append", self._limits)
@@ -121,6 +123,8 @@ class StreamCalls(DocumentCalls):
     def _shown(
         self, found: Distribution, request: pb.DecodeSessionRequest, index: LoadedIndex
     ) -> Distribution:
+        if found.suffix_length < request.min_suffix:
+            return replace(found, tokens=found.tokens[:0], counts=found.counts[:0])
         if len(found.tokens) > self._limits.next_tokens:
             raise InvalidArgument(
                 "top",

@@ -33,7 +33,9 @@ async def main(settings: TrainerSettings) -> None:
             AsyncFilterClient(settings.filter_target, timeout=600, tls=tls, token=token) as judge,
         ):
             js = client.jetstream()
-            backends = Backends(js, Publisher(js), generator, workers, judge)
+            backends = Backends(
+                js, Publisher(js), generator, workers, judge, settings.training_processes
+            )
             runs = Runs(settings.runs_dir, settings.models_dir, backends)
             server = Server(settings, ("stillhouse.trainer.v1.TrainerService",))
             add_TrainerServiceServicer_to_server(TrainerService(runs), server.grpc)

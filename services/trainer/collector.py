@@ -36,8 +36,13 @@ from stillhouse.filter.convert import (
     verdict_from_proto,
 )
 from stillhouse.filter.types import Cascade, Document
-from stillhouse.generator.convert import clause_to_proto, decoding_to_proto, pointer_to_proto
-from stillhouse.generator.types import Clause, Decoding, ModelPointer
+from stillhouse.generator.convert import (
+    clause_to_proto,
+    decoding_to_proto,
+    outline_to_proto,
+    pointer_to_proto,
+)
+from stillhouse.generator.types import Clause, Decoding, ModelPointer, Outline
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +50,8 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class Work:
     """What one generation gives out; `prompts[i]` belongs to `documents[i]`, and
-    `constraints` gives what the candidates of a document's text shall satisfy.
+    `constraints` gives what the candidates of a document's text shall satisfy, `outline` what
+    they shall be a compression of.
     """
 
     generation: int
@@ -57,6 +63,7 @@ class Work:
     documents: Sequence[Document]
     prompts: Sequence[str]
     constraints: Callable[[str], Sequence[Clause]]
+    outline: Callable[[str], Outline | None]
 
 
 class Collector:
@@ -127,6 +134,7 @@ class Collector:
                     document=document_to_proto(document),
                     prompt=prompt,
                     constraints=map(clause_to_proto, work.constraints(document.text)),
+                    outline=outline_to_proto(work.outline(document.text)),
                 )
             )
         await self._publisher.publish(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +16,8 @@ from services.checkpoints.digest import digest
 from services.checkpoints.load import load_tokenizer
 from services.runtime.streams import Publisher
 from services.topology import CANDIDATES, FILTERS, GENERATORS, MODELS_BUCKET, PROMPTS
-from services.trainer import evaluation, readiness, systems, tables
+from services.trainer import evaluation, obtained, readiness, systems, tables
+from services.trainer.asking import Asking, asked_in_turn, pairs_of
 from services.trainer.buffer import NEAR_DUPLICATE, TrainingBuffer
 from services.trainer.cascades import cascade_of
 from services.trainer.collector import Collector, Work, timed
@@ -26,10 +26,15 @@ from services.trainer.files import read_table, write_table, write_text
 from services.trainer.funnel import funnel
 from services.trainer.keywords import Idf, clauses_for
 from services.trainer.monitor import Monitor
-from services.trainer.prompts import Plan, decoding_of, derived_seed, make_plan, make_prompt
+from services.trainer.obtained import CONTROL
+from services.trainer.outlines import outline_of
+from services.trainer.prompts import Plan, decoding_of, derived_seed, make_plan
 from services.trainer.report import Report, spread
 from services.trainer.schedule import Schedule
-from services.trainer.student import Pair, train
+from services.trainer.students.progress import Progress
+from services.trainer.students.running import trained
+from services.trainer.students.start import start_of
+from services.trainer.students.training import Job
 from stillhouse.corpus import SourceDocument
 from stillhouse.filter.client import AsyncFilterClient
 from stillhouse.filter.types import Document
@@ -45,19 +50,29 @@ _PATIENCE = 10.0  # seconds that a generator may take to say what it is
 
 @dataclass(frozen=True)
 class Backends:
-    """Whom a run works with; `workers` is one of the generators that read the queue."""
+    """Whom a run works with; `workers` is one of the generators that read the queue.
+
+    `processes` train a student together; 0: one for each GPU.
+    """
 
     js: JetStreamContext
     publisher: Publisher
     generator: AsyncGeneratorClient
     workers: AsyncGeneratorClient
     filter: AsyncFilterClient
+    processes: int = 0
 
     async def check(self, recipe: Recipe, teacher: ModelPointer) -> None:
         """As `services.trainer.readiness`; Unavailable while a generator does not answer."""
         workers = await self.workers.describe(timeout=_PATIENCE)
         readiness.check_workers(recipe, teacher, workers)
         readiness.check_writer(await self.generator.describe(timeout=_PATIENCE))
+
+    async def with_index(self, recipe: Recipe) -> Recipe:
+        """As `readiness.with_index`; Unavailable if there is an index and no generator answers."""
+        if not recipe.generation.infgram.active:
+            return recipe
+        return readiness.with_index(recipe, await self.workers.describe(timeout=_PATIENCE))
 
 
 class Conductor:
@@ -68,14 +83,20 @@ class Conductor:
     """
 
     def __init__(
-        self, monitor: Monitor, recipe: Recipe, teacher: ModelPointer, backends: Backends
+        self,
+        monitor: Monitor,
+        recipe: Recipe,
+        teacher: ModelPointer,
+        backends: Backends,
+        start: ModelPointer | None = None,
     ) -> None:
+        """`start` is the model that `student.start` names, if it names one."""
         self._monitor = monitor
         self._folder = monitor.folder
         self._recipe = recipe
         self._teacher = teacher
         self._backends = backends
-        self._stopped = threading.Event()
+        self._start = start
 
     async def run(self) -> None:
         """Do all that is left to do."""
@@ -87,17 +108,13 @@ class Conductor:
             self._monitor.update(stage=Stage.DONE, seconds=elapsed())
             self._write_report(training, held_out)
         finally:
-            self._stopped.set()
             clock.cancel()
 
     async def _generations(
         self, training: Sequence[SourceDocument], held_out: Sequence[SourceDocument]
     ) -> None:
-        tokenizer = load_tokenizer(Path(self._teacher.uri))
-        prompts = {
-            one.id: make_prompt(one.text, self._recipe.prompt, tokenizer)
-            for one in (*training, *held_out)
-        }
+        asking = Asking(self._recipe.prompt, load_tokenizer(Path(self._teacher.uri)))
+        prompts = {one.id: asking.about(one.text) for one in (*training, *held_out)}
         self._stage(Stage.EVALUATING)
         await patiently(lambda: self._backends.check(self._recipe, self._teacher))
         examiner = self._examiner(held_out)
@@ -105,14 +122,22 @@ class Conductor:
         await examiner.texts(systems.COPY, systems.copy(held_out))
         await examiner.model(systems.TEACHER, self._teacher, prompts)
         teacher, consumed = self._teacher, 0
+        student = self._asking_students()
+        untold = {one.id: student.about(one.text) for one in held_out}
         for generation in range(1, self._recipe.generations + 1):
             self._monitor.update(generation=generation)
             plan = make_plan(self._recipe, len(training), consumed)
             consumed += await self._collect(generation, teacher, plan, training, prompts)
-            teacher = await self._train(generation, teacher, prompts)
+            teacher = await self._train(generation, teacher, student)
+            prompts = asked_in_turn(student, training, self._recipe.control)
             self._stage(Stage.EVALUATING)
-            await examiner.model(systems.student_name(generation), teacher, prompts)
+            await examiner.model(systems.student_name(generation), teacher, untold)
+            await self._ask_buckets(generation, teacher, student, examiner, held_out)
             await self._publish(teacher)
+
+    def _asking_students(self) -> Asking:
+        start = self._start or self._teacher
+        return Asking.student(self._recipe, load_tokenizer(Path(start.uri)))
 
     def _examiner(self, held_out: Sequence[SourceDocument]) -> Examiner:
         return Examiner(
@@ -152,6 +177,7 @@ class Conductor:
             documents=[Document(one.id, one.text) for one in training],
             prompts=[prompts[one.id] for one in training],
             constraints=self._constraints(training),
+            outline=lambda text: outline_of(text, self._recipe.constraints.compression),
         )
         collector = Collector(self._backends.js, self._backends.publisher, self._folder)
         elapsed = timed(self._seconds_before(generation))
@@ -212,33 +238,60 @@ class Conductor:
         self._monitor.save()
         self._folder.drop_parts()
 
-    async def _train(
-        self, generation: int, teacher: ModelPointer, prompts: dict[str, str]
-    ) -> ModelPointer:
+    async def _train(self, generation: int, teacher: ModelPointer, asking: Asking) -> ModelPointer:
         folder = self._folder.student(generation)
         if not folder.exists():
             self._stage(Stage.TRAINING)
+            seed = derived_seed(self._recipe.seed, f"student {generation}")
             rows = read_table(self._folder.dataset(generation)).to_pylist()
-            pairs = [Pair(prompts[row["source_id"]], row["summary"]) for row in rows]
-            loop = asyncio.get_running_loop()
-
-            def progress(done: int, total: int, loss: float) -> None:
-                loop.call_soon_threadsafe(
-                    lambda: self._monitor.update(stage_done=done, stage_total=total, loss=loss)
-                )
-
-            await asyncio.to_thread(
-                train,
-                teacher,
-                pairs,
-                self._recipe.student,
-                seed=derived_seed(self._recipe.seed, f"student {generation}"),
+            job = Job(
+                start=start_of(
+                    self._recipe.student, teacher=teacher, first=self._teacher, named=self._start
+                ),
+                pairs=pairs_of(rows, asking, self._recipe, seed),
+                settings=self._recipe.student,
+                seed=seed,
                 folder=folder,
-                progress=progress,
-                cancelled=self._stopped.is_set,
+                checkpoints=self._folder.training(generation),
             )
+            await trained(job, self._learned, self._backends.processes)
+            self._monitor.update(tokens_per_second=0.0, eta_seconds=0.0)
+        self._folder.drop_training(generation)
         found = await asyncio.to_thread(digest, folder)
         return ModelPointer(str(folder.resolve()), found, generation)
+
+    def _learned(self, progress: Progress) -> None:
+        self._monitor.update(
+            stage_done=progress.step,
+            stage_total=progress.steps,
+            loss=progress.loss,
+            held_out_loss=progress.held_out_loss,
+            tokens_per_second=progress.tokens_per_second,
+            eta_seconds=progress.eta_seconds,
+        )
+
+    async def _ask_buckets(
+        self,
+        generation: int,
+        model: ModelPointer,
+        asking: Asking,
+        examiner: Examiner,
+        held_out: Sequence[SourceDocument],
+    ) -> None:
+        """Add what a student gave of what it was asked for to evaluation/control.parquet."""
+        system, path = systems.student_name(generation), self._folder.evaluation(CONTROL)
+        known = read_table(path) if path.exists() else None
+        told = known is not None and system in known["system"].to_pylist()
+        if told or not self._recipe.control.active:
+            return
+        found = await obtained.obtain(
+            system,
+            lambda prompts: examiner.write(model, prompts),
+            asking,
+            self._recipe.control,
+            held_out,
+        )
+        write_table(path, pa.concat_tables([known, found]) if known is not None else found)
 
     async def _publish(self, student: ModelPointer) -> None:
         """Tell everybody which model the run's next teacher is."""

@@ -50,12 +50,17 @@ class Examiner:
         """Examine a model; `prompts` by document id."""
         if self._folder.evaluation(system).exists():
             return
+        asked = [Prompt(one.id, prompts[one.id]) for one in self._held_out]
+        await self.texts(system, await self.write(model, asked))
+
+    async def write(self, model: ModelPointer, prompts: Sequence[Prompt]) -> list[str]:
+        """What a model answers, one text a prompt."""
         texts: list[str] = []
-        for start in range(0, len(self._held_out), _AT_ONCE):
-            part = [Prompt(one.id, prompts[one.id]) for one in self._held_out[start:][:_AT_ONCE]]
+        for start in range(0, len(prompts), _AT_ONCE):
+            part = prompts[start:][:_AT_ONCE]
             texts += await patiently(lambda part=part: self._write(model, part))  # type: ignore[misc]
             self._progress(len(texts))
-        await self.texts(system, texts)
+        return texts
 
     async def texts(self, system: str, texts: Sequence[str]) -> None:
         """Examine texts, one for each held-out document."""

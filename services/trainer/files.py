@@ -6,8 +6,10 @@ documents.parquet           what it reads; `held_out` marks the evaluation's
 verdicts/parts/             one file a batch, while its generation is collected
 verdicts/gen-N.parquet      every candidate of a generation with its verdict
 dataset/gen-N.parquet       the accepted ones, with document and provenance
+training/gen-N/             checkpoints, while its student is trained
 student-genN/               the student, for AutoModelForCausalLM.from_pretrained
 evaluation/NAME.parquet     a system's texts and scores on the held-out documents
+evaluation/control.parquet  what students gave of what they were asked for
 report.md
 """
 
@@ -75,9 +77,17 @@ class RunFolder:
         """The student of a generation."""
         return self.path / f"student-gen{generation}"
 
+    def training(self, generation: int) -> Path:
+        """The checkpoints of a student in training."""
+        return self.path / "training" / f"gen-{generation}"
+
     def evaluation(self, system: str) -> Path:
         """A system's results on the held-out documents."""
         return self.path / "evaluation" / f"{system}.parquet"
+
+    def drop_training(self, generation: int) -> None:
+        """Remove the checkpoints of a student that is saved."""
+        shutil.rmtree(self.training(generation), ignore_errors=True)
 
     def drop_parts(self) -> None:
         """Remove the parts of a generation that is merged."""

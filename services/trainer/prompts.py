@@ -11,7 +11,7 @@ from typing import TypeVar
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from stillhouse.errors import InvalidArgument
-from stillhouse.generator.types import Beam, Decoding
+from stillhouse.generator.types import Beam, Decoding, Infgram
 from stillhouse.recipe import PromptTemplate, Recipe
 
 _T = TypeVar("_T")
@@ -41,6 +41,7 @@ def decoding_of(recipe: Recipe, generation: int) -> Decoding:
         seed=derived_seed(recipe.seed, f"generation {generation}"),
         beam=Beam(width=settings.beam, enough=2 * settings.beam) if settings.beam else None,
         guidance=recipe.constraints.guidance if recipe.constraints.active else 0.0,
+        infgram=Infgram(**settings.infgram.model_dump()) if settings.infgram.active else None,
     )
 
 

@@ -22,8 +22,43 @@ def check_workers(recipe: Recipe, teacher: ModelPointer, workers: ModelDescripti
             "recipe.generation.beam",
             f"the generators search no beam: {refused}, or set it to 0 to sample",
         )
+    if recipe.generation.infgram.active:
+        _check_infgram(recipe, workers)
     if workers.load_refused:
         _check_fixed(recipe, teacher, workers)
+
+
+def with_index(recipe: Recipe, workers: ModelDescription) -> Recipe:
+    """The recipe with the digest of the index that the generators mix in, if it asks for one.
+
+    InvalidArgument as `check_workers`.
+    """
+    infgram = recipe.generation.infgram
+    if not infgram.active:
+        return recipe
+    found = infgram.model_copy(update={"digest": _check_infgram(recipe, workers)})
+    generation = recipe.generation.model_copy(update={"infgram": found})
+    return recipe.model_copy(update={"generation": generation})
+
+
+def _check_infgram(recipe: Recipe, workers: ModelDescription) -> str:
+    """The digest of the index."""
+    field, wanted = "recipe.generation.infgram", recipe.generation.infgram
+    if workers.infgram_refused:
+        raise InvalidArgument(
+            field, f"the generators can't mix an index in: {workers.infgram_refused}"
+        )
+    digest = workers.indexes.get(wanted.index)
+    if digest is None:
+        names = ", ".join(sorted(name for name in workers.indexes if name))
+        raise InvalidArgument(
+            f"{field}.index", f"is {wanted.index!r}; the generators can mix in: {names}"
+        )
+    if wanted.digest not in ("", digest):
+        raise InvalidArgument(
+            f"{field}.digest", f"is {wanted.digest[:12]}, the index there has {digest[:12]}"
+        )
+    return digest
 
 
 def check_writer(writer: ModelDescription) -> None:

@@ -71,14 +71,16 @@ class Runs:
             self._refuse_second()
             await self._check_cascade(recipe)
             teacher = await asyncio.to_thread(materialise, recipe.teacher.model, self._models)
+            start = await asyncio.to_thread(self._start_of_students, recipe)
             # Generators may come later; then the run asks them before it does anything else.
             with contextlib.suppress(Unavailable, DeadlineExceeded):
                 await self._backends.check(recipe, teacher)
+            recipe = await self._backends.with_index(recipe)
             if recipe.filter.order == "cost":
                 recipe = await self._ordered(recipe)
             run = await asyncio.to_thread(self._prepare, recipe, run_id)
             folder = RunFolder(self._folder / run_id)
-            self._start(Monitor(folder, Saved(run, attempt=0)), recipe, teacher)
+            self._start(Monitor(folder, Saved(run, attempt=0)), recipe, teacher, start)
         return run
 
     async def resume(self, run_id: str) -> Run:
@@ -93,10 +95,10 @@ class Runs:
             if saved.run.state is RunState.SUCCEEDED:
                 return saved.run
             self._refuse_second()
-            recipe, teacher = await asyncio.to_thread(self._read_again, folder)
+            recipe, teacher, start = await asyncio.to_thread(self._read_again, folder)
             monitor = Monitor(folder, Saved(saved.run, saved.attempt + 1))
             monitor.update(state=RunState.RUNNING, message="", folder=str(folder.path.resolve()))
-            self._start(monitor, recipe, teacher)
+            self._start(monitor, recipe, teacher, start)
         return monitor.run
 
     def get(self, run_id: str) -> Run:
@@ -162,11 +164,21 @@ class Runs:
         measured = await self._backends.filter.evaluate(everything, *probes(documents))
         return by_cost(recipe, measured.layers)
 
-    def _read_again(self, folder: RunFolder) -> tuple[Recipe, ModelPointer]:
-        """Recipe and teacher of a run that was created once."""
+    def _start_of_students(self, recipe: Recipe) -> ModelPointer | None:
+        """The model that `student.start` names, if it names one."""
+        if recipe.student.named is None:
+            return None
+        try:
+            return materialise(recipe.student.named, self._models)
+        except InvalidArgument as error:
+            raise InvalidArgument("recipe.student.start", error.reason) from None
+
+    def _read_again(self, folder: RunFolder) -> tuple[Recipe, ModelPointer, ModelPointer | None]:
+        """Recipe, teacher and the students' start of a run that was created once."""
         try:
             recipe = Recipe.parse(folder.recipe.read_text(encoding="utf-8"))
-            return recipe, materialise(recipe.teacher.model, self._models)
+            teacher = materialise(recipe.teacher.model, self._models)
+            return recipe, teacher, self._start_of_students(recipe)
         except (OSError, UnicodeDecodeError, InvalidArgument) as error:
             raise FailedPrecondition(f"{folder.recipe} no longer holds: {error}") from None
 
@@ -194,8 +206,14 @@ class Runs:
             Monitor(folder, Saved(run, attempt=0)).save()
         return run
 
-    def _start(self, monitor: Monitor, recipe: Recipe, teacher: ModelPointer) -> None:
-        conductor = Conductor(monitor, recipe, teacher, self._backends)
+    def _start(
+        self,
+        monitor: Monitor,
+        recipe: Recipe,
+        teacher: ModelPointer,
+        start: ModelPointer | None,
+    ) -> None:
+        conductor = Conductor(monitor, recipe, teacher, self._backends, start)
         task = asyncio.create_task(self._conduct(conductor, monitor))
         self._active[monitor.folder.id] = (monitor, task)
 

@@ -25,4 +25,9 @@ class TrainerSettings(QueueSettings):
         "whether they can do what its recipe asks; empty takes generator_target.",
     )
     filter_target: str = Field(default="127.0.0.1:50053", description="The filter.")
+    training_processes: int = Field(
+        default=0,
+        ge=0,
+        description="Processes that train a student together; 0: one for each GPU, or this one.",
+    )
     threads: int = Field(default=0, ge=0, description="CPU threads in training; 0: torch decides.")

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,9 +19,11 @@ from hypothesis import strategies as st
 
 from services.generator.backends import transformers
 from services.generator.backends.transformers import TransformersBackend
+from services.generator.indexes import Indexes
 from services.generator.model import ModelHolder
 from services.generator.rpc import GeneratorService
 from services.generator.settings import GeneratorSettings
+from services.index.build import build_index
 from stillhouse.errors import (
     Cancelled,
     DeadlineExceeded,
@@ -35,14 +38,21 @@ from stillhouse.generator.types import (
     Beam,
     Clause,
     Decoding,
+    Infgram,
     Literal,
     ModelPointer,
+    Outline,
     Prompt,
     ScoreItem,
+    Step,
 )
 from stillhouse.generator.v1 import generator_pb2, generator_pb2_grpc
 from stillhouse.generator.v1.generator_pb2_grpc import add_GeneratorServiceServicer_to_server
+from stillhouse.index.client import IndexClient
+from stillhouse.local.stack import free_ports
+from tests.support.service_process import started
 from tests.support.serving import served
+from tests.support.small_index import TEXTS, make_ids_index
 from tests.support.tiny_model import make_tiny_model
 
 NAME = "stillhouse.generator.v1.GeneratorService"
@@ -151,6 +161,25 @@ async def test_constraints_are_met_and_told_of(
         assert all(one.clauses == () for one in answers["b"])
 
 
+async def test_an_outline_is_written_along_and_told_of(
+    client: AsyncGeneratorClient, models: list[ModelPointer]
+) -> None:
+    await client.load_model(models[0])
+    passage = tuple(map(Step, ["Smallest", "item", "first"]))
+    prompts = [Prompt("a", "Return the", (), Outline((passage,), least=2)), PROMPTS[1]]
+    decoding = replace(DECODING, max_new_tokens=40)
+    answers = dict([answer async for answer in client.generate(prompts, decoding)])
+    assert all(one.finished and one.clauses == (True,) for one in answers["a"])
+    assert {word.strip(".").lower() for one in answers["a"] for word in one.text.split()} <= {
+        "smallest",
+        "item",
+        "first",
+    }
+    with pytest.raises(InvalidArgument, match=r"prompts\[0\]\.outline"):
+        async for _ in client.generate(prompts, replace(decoding, beam=Beam(width=4))):
+            pass
+
+
 async def test_a_senseless_constraint_is_named(
     client: AsyncGeneratorClient, models: list[ModelPointer]
 ) -> None:
@@ -184,6 +213,9 @@ async def test_another_model_than_asked_for_is_refused(
         (replace(DECODING, guidance=-1.0), "decoding.guidance"),
         (replace(DECODING, beam=Beam(width=0)), "decoding.beam.width"),
         (replace(DECODING, beam=Beam(strength=float("nan"))), "decoding.beam.strength"),
+        (replace(DECODING, infgram=Infgram(1.0, 0)), "decoding.infgram.weight"),
+        (replace(DECODING, infgram=Infgram(0, float("nan"))), "decoding.infgram.sparse_weight"),
+        (replace(DECODING, infgram=Infgram(0, 0.9, 0)), "decoding.infgram.min_suffix"),
         (replace(DECODING, samples=9), "prompts"),
     ],
 )
@@ -255,6 +287,114 @@ async def test_a_deadline_ends_the_call_and_the_work(
     assert await asyncio.to_thread(stopped.wait, 30)
 
 
+MIXED = replace(DECODING, infgram=Infgram(0.5, 0.9))
+
+
+@pytest.fixture(scope="module")
+def indexes(models: list[ModelPointer], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A service with an index cut by the models' tokenizer, and one of bare ids."""
+    folder = tmp_path_factory.mktemp("indexes")
+    build_index(TEXTS, Path(models[0].uri) / "tokenizer.json", folder / "texts")
+    make_ids_index(folder / "ids")
+    both = f"texts={folder}/texts,ids={folder}/ids"
+    with (
+        started("services.index", INDEXES=both, INDEX_ROOT=str(folder)) as one,
+        IndexClient(one.target) as client,
+    ):
+        for _ in range(2):
+            one.wait_for("index ready")
+        client.set_alias("latest", "texts")
+        yield one.target
+
+
+@asynccontextmanager
+async def beside(target: str, model: ModelPointer) -> AsyncIterator[AsyncGeneratorClient]:
+    """A generator that has an index service."""
+    holder = ModelHolder()
+    await holder.load(model)
+    backend = TransformersBackend(holder, indexes=Indexes(IndexClient(target), target))
+    service = GeneratorService(backend, GeneratorSettings())
+    async with (
+        served(NAME, lambda s: add_GeneratorServiceServicer_to_server(service, s)) as own,
+        AsyncGeneratorClient(own) as client,
+    ):
+        yield client
+    await backend.close()
+
+
+async def written(client: AsyncGeneratorClient, decoding: Decoding) -> dict[str, list[str]]:
+    answers = client.generate(PROMPTS, decoding)
+    return {key: [one.text for one in samples] async for key, samples in answers}
+
+
+async def test_indexes_are_told_of_and_mixed_in(indexes: str, models: list[ModelPointer]) -> None:
+    async with beside(indexes, models[0]) as client:
+        found = await client.describe()
+        assert found.infgram_refused == ""
+        assert sorted(found.indexes) == ["latest", "texts"]  # neither the ids nor an only one
+        (digest,) = set(found.indexes.values())
+        assert len(digest) == 64
+        wanted = replace(MIXED.infgram, index="latest", digest=digest)  # type: ignore[type-var]
+        mixed = await written(client, replace(MIXED, infgram=wanted))
+        assert mixed == await written(client, replace(MIXED, infgram=wanted))
+        assert mixed != await written(client, DECODING)
+
+
+@pytest.mark.parametrize(
+    ("infgram", "said"),
+    [
+        (Infgram(0.5, 0.5, index="ids"), r"decoding\.infgram\.index.*latest, texts"),
+        (Infgram(0.5, 0.5), r"none is named ''"),
+        (Infgram(0.5, 0.5, index="texts", digest="0" * 64), r"decoding\.infgram\.digest"),
+    ],
+)
+async def test_an_index_that_is_not_the_one_is_refused(
+    indexes: str, models: list[ModelPointer], infgram: Infgram, said: str
+) -> None:
+    async with beside(indexes, models[0]) as client:
+        with pytest.raises(FailedPrecondition, match=said):
+            await written(client, replace(DECODING, infgram=infgram))
+
+
+async def test_without_an_index_service_mixing_is_refused(
+    client: AsyncGeneratorClient, models: list[ModelPointer]
+) -> None:
+    await client.load_model(models[0])
+    assert "STILLHOUSE_INDEX_TARGET" in (await client.describe()).infgram_refused
+    with pytest.raises(FailedPrecondition, match="STILLHOUSE_INDEX_TARGET"):
+        await written(client, MIXED)
+
+
+async def test_an_index_service_that_is_away_is_told_of(models: list[ModelPointer]) -> None:
+    (port,) = free_ports(1)
+    async with beside(f"127.0.0.1:{port}", models[0]) as client:
+        found = await client.describe()
+        assert found.pointer.digest == models[0].digest
+        assert f"127.0.0.1:{port}" in found.infgram_refused
+        with pytest.raises(Unavailable, match=f"127.0.0.1:{port}"):
+            await written(client, MIXED)
+
+
+async def test_an_index_of_another_tokenizer_is_not_told_of(
+    indexes: str, models: list[ModelPointer], tmp_path: Path
+) -> None:
+    pointer = make_tiny_model(tmp_path / "other")
+    file = tmp_path / "other" / "tokenizer.json"
+    file.write_text(file.read_text() + " ")
+    async with beside(indexes, replace(pointer, digest="")) as client:
+        found = await client.describe()
+        assert not found.indexes
+        assert "none of the 2 indexes" in found.infgram_refused
+
+
+async def test_a_beam_with_an_index_is_refused(indexes: str, models: list[ModelPointer]) -> None:
+    async with beside(indexes, models[0]) as client:
+        asked = replace(MIXED, beam=Beam(width=4), infgram=Infgram(0.5, 0.5, index="texts"))
+        with pytest.raises(InvalidArgument) as caught:
+            await written(client, asked)
+        assert caught.value.field == "decoding.infgram"
+
+
 @given(
     st.builds(
         generator_pb2.GenerateRequest,
@@ -270,6 +410,13 @@ async def test_a_deadline_ends_the_call_and_the_work(
             temperature=st.floats(width=32),
             top_p=st.floats(width=32) | st.floats(0, 1, width=32),
             seed=st.integers(0, 2**64 - 1),
+            infgram=st.none()
+            | st.builds(
+                generator_pb2.Infgram,
+                index=st.text(max_size=3),
+                weight=st.floats() | st.floats(0, 1),
+                min_suffix=st.integers(0, 3),
+            ),
         ),
     )
 )

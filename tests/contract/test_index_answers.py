@@ -325,3 +325,34 @@ async def test_a_session_of_either_client_follows_a_growing_context(
             assert answer.tokens.tolist() == right.tokens.tolist()
             assert answer.counts.tolist() == right.counts.tolist()
             assert answer.suffix_length == right.suffix_length
+
+
+def test_rows_of_a_session_grow_side_by_side(client: IndexClient) -> None:
+    steps = [("the still", 0), ("only the", 3), ("runs", 0), ("hearts", 3), ("zebra", 0)]
+    contexts = [
+        "the still",
+        "only the",
+        "the still runs",
+        "only the hearts",
+        "the still runs zebra",
+    ]
+    with client.session("words", min_suffix=2) as session:
+        for text, row in steps:
+            session.send(text, row=row)
+        found = [session.receive() for _ in steps]
+    for context, answer in zip(contexts, found, strict=True):
+        right = client.infgram_ntd(context, "words")
+        assert answer.suffix_length == right.suffix_length
+        assert answer.context_count == right.context_count
+        assert answer.end_count == right.end_count
+        shown = right.tokens.tolist() if right.suffix_length >= 2 else []
+        assert answer.tokens.tolist() == shown
+        assert len(answer.counts) == len(shown)
+    assert found[4].suffix_length == 0
+
+
+def test_a_row_beyond_the_last_is_refused(client: IndexClient) -> None:
+    with client.session("words") as session:
+        assert session.extend("the", row=4095).suffix_length == 1
+        with pytest.raises(InvalidArgument, match="row"):
+            session.extend("the", row=4096)

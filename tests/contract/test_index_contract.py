@@ -433,6 +433,8 @@ _FIELDS: dict[str, st.SearchStrategy[object]] = {
     "id": st.text(max_size=9),
     "append": st.none() | _QUERY,
     "reset": st.booleans(),
+    "row": _NUMBER,
+    "min_suffix": _NUMBER,
 }
 
 

@@ -157,7 +157,10 @@ def finished(runs: Path, run_id: str, state: RunState = RunState.SUCCEEDED) -> R
     """A run's folder as a trainer leaves it: two generations of four candidates."""
     folder = RunFolder(runs / run_id)
     write_text(folder.recipe, Recipe().to_yaml())
-    run = Run(run_id, state, Stage.DONE, 2, 2, message="as it was", folder=str(folder.path))
+    run = Run(
+        run_id, state, Stage.DONE, 2, 2, message="as it was", folder=str(folder.path),
+        loss=1.5, held_out_loss=1.75, tokens_per_second=110.5, eta_seconds=12.25,
+    )  # fmt: skip
     Monitor(folder, Saved(run, attempt=0)).save()
     for generation in (1, 2):
         origin = tables.Origin(
@@ -215,6 +218,16 @@ def test_create_refuses_what_the_generators_can_not_do(
             assert caught.value.field == field
             assert not (Path(environment["RUNS_DIR"]) / "refused").exists()
         client.cancel_run(client.create_run(yaml.safe_dump(recipe), "not-refused").id)
+
+
+def test_create_names_the_start_of_students_that_is_no_model(
+    client: TrainerClient, recipe: dict[str, Any], home: Path
+) -> None:
+    asked = recipe | {"student": {"start": str(home / "nothing")}}
+    with pytest.raises(InvalidArgument, match="no model at") as caught:
+        client.create_run(yaml.safe_dump(asked), "no-start")
+    assert caught.value.field == "recipe.student.start"
+    assert not (home / "runs" / "no-start").exists()
 
 
 def test_create_starts_a_run_under_the_wanted_id(
@@ -400,6 +413,12 @@ def test_get_tells_the_state(client: TrainerClient, done: str, active: Run) -> N
     assert client.get_run(active.id).state is RunState.RUNNING
     run = client.get_run(done)
     assert (run.state, run.stage, run.message) == (RunState.SUCCEEDED, Stage.DONE, "as it was")
+
+
+def test_get_tells_how_the_training_goes(client: TrainerClient, done: str) -> None:
+    run = client.get_run(done)
+    assert (run.loss, run.held_out_loss) == (1.5, 1.75)
+    assert (run.tokens_per_second, run.eta_seconds) == (110.5, 12.25)
 
 
 def test_a_run_whose_process_died_counts_as_cancelled(client: TrainerClient, home: Path) -> None:

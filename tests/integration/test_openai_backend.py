@@ -120,7 +120,7 @@ async def test_llama_cpp_samples_with_log_probabilities(llama: str) -> None:
     abilities = server_of(backend).abilities
     assert (abilities.draws, abilities.together, abilities.logprobs) == (True, 2, True)
     assert abilities.raw
-    assert backend.describe().context_length == 8192
+    assert (await backend.describe()).context_length == 8192
     first = await backend.generate(PROMPTS, WARM)
     assert await backend.generate(PROMPTS, WARM) == first
     assert [len(samples) for samples in first] == [4, 4]
@@ -147,7 +147,7 @@ async def test_llama_cpp_behind_the_door(llama: str) -> None:
         AsyncGeneratorClient(target) as client,
     ):
         found = await client.describe()
-        assert found == backend.describe()
+        assert found == await backend.describe()
         with pytest.raises(Unimplemented, match=f"the server at {llama} can't score"):
             await client.score([ScoreItem("a", " b")])
         with pytest.raises(FailedPrecondition, match=r"prompts\[1\].constraints.*=transformers"):
@@ -250,7 +250,7 @@ async def test_an_echo_of_other_places_is_found_out(tiny: LoadedModel) -> None:
         backend = await opened(wire.url)
         with pytest.raises(Unimplemented, match="can't be trusted"):
             await backend.score([ScoreItem("heap", " queue")])
-        assert "can't be trusted" in backend.describe().score_refused
+        assert "can't be trusted" in (await backend.describe()).score_refused
 
 
 async def test_many_samples_in_one_request(wire: CompletionsWireServer) -> None:
@@ -352,7 +352,7 @@ async def test_a_key_is_sent_and_a_start_waits(wire: CompletionsWireServer) -> N
 async def test_a_model_that_is_not_there(wire: CompletionsWireServer) -> None:
     backend = await opened(wire.url, backend_model="tiny")
     assert backend.pointer.uri == f"openai:{wire.url}#tiny"
-    assert backend.describe().context_length == 2048
+    assert (await backend.describe()).context_length == 2048
 
 
 @pytest.mark.parametrize(

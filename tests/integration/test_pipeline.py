@@ -6,7 +6,9 @@ some of it through. What is tested is the way of the data.
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -16,17 +18,19 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from transformers import AutoConfig
 
+from services.checkpoints.digest import digest
 from services.index.build import build_index
 from stillhouse import corpus
-from stillhouse.errors import Unavailable
+from stillhouse.errors import InvalidArgument, Unavailable
 from stillhouse.generator.types import ModelPointer
 from stillhouse.local.stack import Stack, StackConfig, running
-from stillhouse.recipe import Constraints, Recipe
+from stillhouse.recipe import Compression, Constraints, Control, Recipe, Student
 from stillhouse.trainer.client import TrainerClient
 from stillhouse.trainer.types import Run, RunState, Stage
 from tests.support.corpus import write_corpus
-from tests.support.tiny_model import make_tiny_model
+from tests.support.tiny_model import make_tiny_model, make_tiny_seq2seq
 
 pytestmark = pytest.mark.timeout(200)
 
@@ -222,6 +226,103 @@ def test_constraints_reach_the_candidates_and_the_verdicts(
         violated = not all(row["clauses"])
         assert (row["reason"] == "constraints.unmet") == violated
         assert dict(row["scores"])["constraints.unmet"] == row["clauses"].count(False)
+
+
+@pytest.fixture(scope="module")
+def controlled_recipe(
+    tmp_path_factory: pytest.TempPathFactory, documents: Path, teacher: ModelPointer
+) -> Recipe:
+    """Students are T5s of two layers, made of one of four, asked for lengths in turn."""
+    start = make_tiny_seq2seq(tmp_path_factory.mktemp("start"), "t5", layers=4)
+    student = Student(
+        start=start.uri, layers=2, method="full", epochs=6, batch_size=4, save_steps=3,
+        validation=0.2, balance=("source", "control"),
+    )  # fmt: skip
+    recipe = make_recipe(documents, teacher, target=16, budget=48, max_new_tokens=16)
+    control = Control(length=(2.0, 6.0), unasked=0.1)
+    return recipe.model_copy(update={"student": student, "control": control})
+
+
+@pytest.fixture(scope="module")
+def controlled(trainer: TrainerClient, controlled_recipe: Recipe) -> Run:
+    return finish(trainer, trainer.create_run(controlled_recipe.to_yaml(), "controlled").id)
+
+
+def test_students_of_another_kind_write_and_are_asked_for_buckets(controlled: Run) -> None:
+    folder = Path(controlled.folder)
+    config = AutoConfig.from_pretrained(folder / "student-gen2")
+    assert (config.model_type, config.num_layers, config.num_decoder_layers) == ("t5", 2, 2)
+    found = pq.read_table(folder / "evaluation" / "control.parquet").to_pylist()
+    assert len(found) == 2 * 3 * 4  # students, buckets, held-out documents
+    assert {row["system"] for row in found} == {"student gen 1", "student gen 2"}
+    assert {(row["asked"], row["asked_low"]) for row in found} == {(0, 0.0), (1, 2.0), (2, 6.0)}
+    assert controlled.held_out_loss > 0
+    assert (controlled.tokens_per_second, controlled.eta_seconds) == (0, 0)
+    assert not list(folder.glob("training/*"))
+
+
+def test_a_trainer_that_dies_in_training_makes_the_same_student(
+    stack: Stack, trainer: TrainerClient, controlled: Run, controlled_recipe: Recipe
+) -> None:
+    recipe = controlled_recipe.model_copy(update={"generations": 1})
+    run = trainer.create_run(recipe.to_yaml(), "killed-in-training")
+    now = watch(trainer, run.id, lambda now: now.stage is Stage.TRAINING and now.stage_done > 6)
+    assert now.stage is Stage.TRAINING
+    assert now.tokens_per_second > 0
+    kill(stack, "trainer")
+    stack.revive()
+    stack.wait_serving()
+    assert list(Path(now.folder).glob("training/gen-1/checkpoint-*/whole"))
+    patiently(lambda: trainer.resume_run(run.id))
+    ended = finish(trainer, run.id)
+    students = [Path(one.folder) / "student-gen1" for one in (controlled, ended)]
+    assert digest(students[0]) == digest(students[1])
+
+
+def test_an_index_is_mixed_in_by_teacher_and_student(
+    trainer: TrainerClient, calm: Run, documents: Path, index: Path, teacher: ModelPointer
+) -> None:
+    infgram = {"weight": 0.5, "sparse_weight": 0.9, "min_suffix": 2}
+    recipe = make_recipe(documents, teacher, target=16, budget=32, infgram=infgram)
+    run = finish(trainer, trainer.create_run(recipe.to_yaml(), "mixed").id)
+    kept = Recipe.parse((Path(run.folder) / "recipe.yaml").read_text()).generation.infgram
+    assert kept.digest == hashlib.sha256((index / "manifest.json").read_bytes()).hexdigest()
+    for generation in (1, 2):
+        assert candidates(run, generation)
+    plain = {text for _, _, text in candidates(calm, 1)}
+    # An untrained teacher knows no word; what it wrote with the index's help has many.
+    words = [text.split() for _, _, text in candidates(run, 1)]
+    corpus_words = set(documents.read_text().split())
+    known = [word in corpus_words for text in words for word in text]
+    others = [word in corpus_words for text in plain for word in text.split()]
+    assert sum(known) / len(known) > 2 * sum(others) / len(others)
+
+
+def test_an_index_that_is_not_there_is_refused(
+    trainer: TrainerClient, documents: Path, teacher: ModelPointer
+) -> None:
+    infgram = {"sparse_weight": 0.9, "index": "other"}
+    recipe = make_recipe(documents, teacher, infgram=infgram).to_yaml()
+    with pytest.raises(InvalidArgument, match="mix in: corpus") as caught:
+        trainer.create_run(recipe, "no-index")
+    assert caught.value.field == "recipe.generation.infgram.index"
+
+
+def test_outlines_reach_the_candidates_and_the_verdicts(
+    trainer: TrainerClient, documents: Path, teacher: ModelPointer
+) -> None:
+    recipe = make_recipe(documents, teacher, target=16, budget=32, max_new_tokens=120)
+    constraints = Constraints(compression=Compression(least=3))
+    recipe = recipe.model_copy(update={"generations": 1, "constraints": constraints})
+    run = finish(trainer, trainer.create_run(recipe.to_yaml(), "compressed").id)
+    rows = pq.read_table(Path(run.folder) / "verdicts" / "gen-1.parquet").to_pylist()
+    texts = {one.id: one.text for one in corpus.load(recipe.corpus)}
+    assert all(len(row["clauses"]) == 1 for row in rows)
+    kept = [row for row in rows if row["clauses"][0]]
+    assert len(kept) > 0.8 * len(rows)
+    for row in kept:
+        known = set(re.findall(r"\w+", texts[row["source_id"]].lower())) | {"a", "an", "the"}
+        assert set(re.findall(r"\w+", row["text"].lower())) <= known
 
 
 def test_candidates_are_listed_with_their_verdicts(trainer: TrainerClient, calm: Run) -> None:

@@ -17,6 +17,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers import (
     BartConfig,
     BartForConditionalGeneration,
+    GPT2Config,
+    GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedModel,
@@ -52,7 +54,7 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
     return fast
 
 
-def make_tiny_model(folder: Path, seed: int = 0) -> ModelPointer:
+def make_tiny_model(folder: Path, seed: int = 0, layers: int = 2) -> ModelPointer:
     """Write the model at `folder`; the same seed gives the same weights."""
     torch.manual_seed(seed)
     tokenizer = tiny_tokenizer()
@@ -60,7 +62,7 @@ def make_tiny_model(folder: Path, seed: int = 0) -> ModelPointer:
         vocab_size=len(tokenizer),
         hidden_size=32,
         intermediate_size=64,
-        num_hidden_layers=2,
+        num_hidden_layers=layers,
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=2048,
@@ -73,7 +75,27 @@ def make_tiny_model(folder: Path, seed: int = 0) -> ModelPointer:
     return ModelPointer(str(folder), digest(folder))
 
 
-def make_tiny_seq2seq(folder: Path, kind: str, seed: int = 0) -> ModelPointer:
+def make_tiny_gpt2(folder: Path, seed: int = 0, layers: int = 2) -> ModelPointer:
+    """The same with learned positions, tied embeddings and no chat template."""
+    torch.manual_seed(seed)
+    tokenizer = tiny_tokenizer()
+    tokenizer.chat_template = None
+    config = GPT2Config(
+        vocab_size=len(tokenizer),
+        n_embd=32,
+        n_layer=layers,
+        n_head=4,
+        n_positions=512,
+        bos_token_id=tokenizer.eos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        initializer_range=0.3,
+    )
+    GPT2LMHeadModel(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return ModelPointer(str(folder), digest(folder))
+
+
+def make_tiny_seq2seq(folder: Path, kind: str, seed: int = 0, layers: int = 2) -> ModelPointer:
     """An encoder-decoder, `t5` or `bart`; what it reads ends with the end token."""
     torch.manual_seed(seed)
     tokenizer = tiny_tokenizer()
@@ -95,7 +117,7 @@ def make_tiny_seq2seq(folder: Path, kind: str, seed: int = 0) -> ModelPointer:
             d_model=32,
             d_kv=8,
             d_ff=64,
-            num_layers=2,
+            num_layers=layers,
             num_heads=4,
             initializer_factor=6.0,
             **tokens,
@@ -106,8 +128,8 @@ def make_tiny_seq2seq(folder: Path, kind: str, seed: int = 0) -> ModelPointer:
         model = BartForConditionalGeneration(
             BartConfig(
                 d_model=32,
-                encoder_layers=2,
-                decoder_layers=2,
+                encoder_layers=layers,
+                decoder_layers=layers,
                 encoder_attention_heads=4,
                 decoder_attention_heads=4,
                 encoder_ffn_dim=64,

@@ -80,7 +80,7 @@ def test_this_environment_can_not_hold_transformers() -> None:
 
 async def test_what_the_server_is(wire: TgiWireServer) -> None:
     backend = await opened(wire)
-    found = backend.describe()
+    found = await backend.describe()
     assert found.pointer.uri == f"tgi:{wire.url}#toy/bigrams@0123abc"
     assert found.context_length == 128
     assert not found.score_refused
@@ -171,7 +171,7 @@ async def test_a_server_without_input_details_says_so_by_name() -> None:
         backend = await opened(wire)
         with pytest.raises(Unimplemented, match=r"TGI server at .*enable-prefill-logprobs"):
             await backend.score([ScoreItem("the cat", " sat")])
-        assert "enable-prefill-logprobs" in backend.describe().score_refused
+        assert "enable-prefill-logprobs" in (await backend.describe()).score_refused
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ async def test_through_the_door(wire: TgiWireServer) -> None:
         AsyncGeneratorClient(target) as client,
     ):
         description = await client.describe()
-        assert description == backend.describe()
+        assert description == await backend.describe()
         answers = [one async for one in client.generate(PROMPTS, WARM)]
         assert [prompt_id for prompt_id, _ in answers] == ["a", "b"]
         assert all(len(samples) == 4 for _, samples in answers)

@@ -9,24 +9,119 @@ Needs torch and transformers, which the rest of the client does not.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from transformers import LogitsProcessor
 
 from stillhouse.errors import FailedPrecondition, InvalidArgument
+from stillhouse.generator.types import Infgram
 from stillhouse.index.client import IndexClient
 from stillhouse.index.session import Session
 from stillhouse.index.types import Distribution
 
+_CONTEXTS = 4096  # in a session; a server allows no more
+
+
+def weight_of(found: Distribution, infgram: Infgram) -> float:
+    """How much an index has to say of the next token, by what it knows before the token."""
+    if found.suffix_length < max(1, infgram.min_suffix):
+        return 0.0
+    return infgram.sparse_weight if found.sparse else infgram.weight
+
+
+def mixed(scores: torch.Tensor, found: Distribution, weight: float, end: int) -> torch.Tensor:
+    """Log-probabilities (vocabulary,) of (1 - w) P_model + w P_ngram, from a model's scores.
+
+    The document's end counts as the token `end`. FailedPrecondition if the index knows tokens
+    that the model does not have.
+    """
+    highest = max(int(found.tokens.max(initial=0)), end)
+    if highest >= len(scores):
+        raise FailedPrecondition(
+            f"the index knows token {highest}, the model has {len(scores)}; "
+            "build the index with the model's tokenizer"
+        )
+    left = math.log1p(-weight) if weight < 1 else -math.inf
+    total = scores.log_softmax(-1) + left
+    tokens = torch.from_numpy(found.tokens.astype("int64"))
+    shares = torch.from_numpy(found.counts.astype("float64") * (weight / found.context_count))
+    total[tokens] = torch.logaddexp(total[tokens], shares.log().to(total))
+    if found.end_count:
+        share = total.new_tensor(found.end_count * (weight / found.context_count))
+        total[end] = torch.logaddexp(total[end], share.log())
+    return total
+
 
 @dataclass
 class _Row:
-    """A text in progress: the session that follows it and the tokens it was told."""
+    """A text in progress: the session that follows it, as which row, and what it was told."""
 
     session: Session
+    number: int
     known: list[int] = field(default_factory=list)
     begun: bool = False
+
+    def tell(self, text: list[int]) -> None:
+        """Send what is new of the text; all of it where it is another one."""
+        size = len(self.known)
+        goes_on = self.begun and text[:size] == self.known
+        appended = text[size:] if goes_on else text
+        self.session.send(appended, reset=not goes_on, row=self.number)
+        self.known, self.begun = text, True
+
+
+class Mixer:
+    """Texts in progress, followed by an index that is mixed into what a model says of them."""
+
+    def __init__(self, client: IndexClient, infgram: Infgram, end: int) -> None:
+        """`end`: the token that stands for the end of a document."""
+        self._client, self._infgram, self._end = client, infgram, end
+        self._sessions: list[Session] = []
+        self._rows: dict[int, _Row] = {}
+
+    def mix(
+        self, rows: Iterable[int], texts: Iterable[list[int]], scores: torch.Tensor
+    ) -> torch.Tensor:
+        """Scores (n, vocabulary) of the next token of n texts, mixed.
+
+        `rows` name the texts from step to step; one that does not go on as it was is told anew.
+        A text of which the index has nothing to say keeps its scores as they are.
+        """
+        followed = [self._row(number) for number in rows]
+        for row, text in zip(followed, texts, strict=True):
+            row.tell(text)
+        found = scores.clone()
+        for place, row in enumerate(followed):
+            answer = row.session.receive()
+            weight = weight_of(answer, self._infgram)
+            if weight:
+                found[place] = mixed(scores[place], answer, weight, self._end)
+        return found
+
+    def _row(self, number: int) -> _Row:
+        if number not in self._rows:
+            session, place = divmod(len(self._rows), _CONTEXTS)
+            if session == len(self._sessions):
+                least = max(1, self._infgram.min_suffix)
+                opened = self._client.session(self._infgram.index, min_suffix=least)
+                self._sessions.append(opened)
+            self._rows[number] = _Row(self._sessions[session], place)
+        return self._rows[number]
+
+    def close(self) -> None:
+        """Forget the texts."""
+        for session in self._sessions:
+            session.close()
+        self._sessions, self._rows = [], {}
+
+    def __enter__(self) -> Mixer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 class InfgramLogitsProcessor(LogitsProcessor):
@@ -34,9 +129,9 @@ class InfgramLogitsProcessor(LogitsProcessor):
 
     P = (1 - w) P_model + w P_ngram with w = `sparse` where one single token can follow by the
     index, `non_sparse` elsewhere (Liu et al. 2024, section 4), and 0 where no suffix of the
-    text occurs. The end of a document counts as the token `end`. Each row of a batch has a
-    session of its own with the index; a row that a beam search replaces is told anew. The
-    index must have been cut by the model's tokenizer.
+    text of `min_suffix` tokens or more occurs. The end of a document counts as the token `end`.
+    A row that a beam search replaces is told to the index anew. The index must have been cut
+    by the model's tokenizer.
     """
 
     def __init__(
@@ -47,74 +142,41 @@ class InfgramLogitsProcessor(LogitsProcessor):
         sparse: float,
         non_sparse: float,
         end: int,
+        min_suffix: int = 1,
         pad: int | None = None,
     ) -> None:
         """`pad`: the token before the texts of a batch, which is no part of them."""
         for name, weight in (("sparse", sparse), ("non_sparse", non_sparse)):
             if not 0 <= weight <= 1:
                 raise InvalidArgument(name, f"is {weight}; a weight lies between 0 and 1")
-        self._client, self._index = client, index
-        self._weights = (non_sparse, sparse)
-        self._end, self._pad = end, pad
-        self._rows: list[_Row] = []
+        infgram = Infgram(non_sparse, sparse, min_suffix, index)
+        self._mixer = Mixer(client, infgram, end)
+        self._idle = not (sparse or non_sparse)
+        self._pad = pad
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
         """Scores (rows, vocabulary) of the next token, mixed, as log-probabilities.
 
         A row whose weight is 0 keeps its scores as they are.
         """
-        if not any(self._weights):
+        if self._idle:
             return scores
-        texts = [self._text(row) for row in input_ids.tolist()]
-        while len(self._rows) < len(texts):
-            self._rows.append(_Row(self._client.session(self._index)))
-        rows = self._rows[: len(texts)]
-        for row, text in zip(rows, texts, strict=True):
-            _tell(row, text)
-        mixed = scores.clone()
-        for place, row in enumerate(rows):
-            found = row.session.receive()
-            weight = self._weights[found.sparse] if found.suffix_length else 0.0
-            if weight:
-                mixed[place] = self._mix(scores[place], found, weight)
-        return mixed  # type: ignore[return-value]
+        texts = self._texts(input_ids.tolist())
+        return self._mixer.mix(range(len(texts)), texts, scores)  # type: ignore[return-value]
 
-    def _text(self, row: list[int]) -> list[int]:
-        start = 0
-        while start < len(row) and row[start] == self._pad:
-            start += 1
-        return row[start:]
-
-    def _mix(self, scores: torch.Tensor, found: Distribution, weight: float) -> torch.Tensor:
-        chances = torch.zeros_like(scores)
-        tokens = torch.from_numpy(found.tokens.astype("int64"))
-        highest = int(tokens.max()) if len(tokens) else 0
-        if max(highest, self._end) >= len(scores):
-            raise FailedPrecondition(
-                f"the index knows token {max(highest, self._end)}, the model has {len(scores)}; "
-                "build the index with the model's tokenizer"
-            )
-        counts = torch.from_numpy(found.counts.astype("float64")) / found.context_count
-        chances[tokens] = counts.to(chances)
-        chances[self._end] += found.end_count / found.context_count
-        model = scores.log_softmax(-1).exp()
-        return torch.log((1 - weight) * model + weight * chances)
+    def _texts(self, rows: Sequence[list[int]]) -> list[list[int]]:
+        starts = [
+            next((at for at, token in enumerate(row) if token != self._pad), len(row))
+            for row in rows
+        ]
+        return [row[start:] for row, start in zip(rows, starts, strict=True)]
 
     def close(self) -> None:
         """End the sessions."""
-        for row in self._rows:
-            row.session.close()
-        self._rows = []
+        self._mixer.close()
 
     def __enter__(self) -> InfgramLogitsProcessor:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _tell(row: _Row, text: list[int]) -> None:
-    size = len(row.known)
-    goes_on = row.begun and text[:size] == row.known
-    row.session.send(text[size:] if goes_on else text, reset=not goes_on)
-    row.known, row.begun = text, True

@@ -27,6 +27,8 @@ DEFAULT_LAYERS: tuple[str, ...] = (
 )
 
 
+TEACHER, FIRST = "teacher", "first"  # what a student may start from without naming a model
+
 PARAPHRASE_PROMPT = "Rewrite the following sentence in other words.\n\n{document}"
 
 
@@ -97,6 +99,44 @@ class PromptTemplate(_Section):
         return value
 
 
+class Infgram(_Section):
+    """An n-gram index with n = infinity that is mixed into the teacher while it writes.
+
+    P = (1 - w) P_teacher + w P_ngram, at every token; in the evaluation nothing is mixed.
+    """
+
+    weight: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="w where several tokens can follow by the index. With both weights 0 no index "
+        "is asked.",
+    )
+    sparse_weight: float = Field(
+        default=0.0, ge=0, lt=1, description="w where one single token can follow by the index."
+    )
+    min_suffix: PositiveInt = Field(
+        default=1,
+        description="Tokens of the text's end that must occur in the index; w is 0 where fewer do.",
+    )
+    index: str = Field(
+        default="",
+        description="Name of the index at the generators' index service (STILLHOUSE_INDEX_TARGET); "
+        "empty: its only one. It must be cut by the teacher's tokenizer.",
+    )
+    digest: str = Field(
+        default="",
+        pattern=r"^([0-9a-f]{64})?$",
+        description="SHA-256 of the index; another one is refused. The run's own recipe holds that "
+        "of the index with which it began.",
+    )
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is mixed in."""
+        return bool(self.weight or self.sparse_weight)
+
+
 class Generation(_Section):
     """How candidates are sampled and when a generation has enough of them."""
 
@@ -124,6 +164,19 @@ class Generation(_Section):
     budget: PositiveInt = Field(
         default=2048, description="Most candidates sampled in a generation."
     )
+    infgram: Infgram = Infgram()
+
+
+class Compression(_Section):
+    """Candidates as compressions: one sentence of their document with words left out."""
+
+    skip: int = Field(
+        default=2, ge=0, description="Key words that may be left out between two that stay."
+    )
+    run: PositiveInt = Field(
+        default=8, description="Most words in a row as they stand in the document."
+    )
+    least: PositiveInt = Field(default=5, description="Key words that a candidate has.")
 
 
 class Constraints(_Section):
@@ -156,11 +209,17 @@ class Constraints(_Section):
         le=50,
         description="Nats added to tokens that begin or continue a phrase still wanted.",
     )
+    compression: Compression | None = Field(
+        default=None,
+        description="Where it is given (`{}` for its defaults), candidates are compressions: one "
+        "sentence of the document with words left out, up to an article put in. A document "
+        "without a sentence that is long enough is written about freely.",
+    )
 
     @property
     def active(self) -> bool:
         """Whether there is any constraint."""
-        return bool(self.include or self.exclude or self.keywords)
+        return bool(self.include or self.exclude or self.keywords or self.compression)
 
 
 class Layer(_Section):
@@ -210,15 +269,143 @@ class Filter(_Section):
 
 
 class Student(_Section):
-    """How a student is trained (LoRA on the teacher, loss on the summary only)."""
+    """How a student is trained: loss on the target only."""
 
+    start: str = Field(
+        default=TEACHER,
+        description="The model that the student is made of: `teacher`, the generation's own; "
+        "`first`, the first teacher; or any model as `teacher.model` names one, causal or with an "
+        "encoder. Such a model is asked through its own chat template, if it has one.",
+    )
+    layers: int = Field(
+        default=0,
+        ge=0,
+        description="Layers that the student keeps of each stack, evenly spaced, the first and the "
+        "last among them (DistilBERT's way); 0 keeps all. Train such a student by `full`.",
+    )
+    method: Literal["lora", "full"] = Field(
+        default="lora",
+        description="`lora` trains low-rank matrices beside the linear layers and merges them; "
+        "`full` trains every weight.",
+    )
     rank: PositiveInt = Field(default=16, description="Rank of the LoRA matrices.")
-    learning_rate: float = Field(default=2e-4, gt=0, description="Peak of AdamW's rate.")
+    learning_rate: float = Field(
+        default=2e-4, gt=0, description="Peak of AdamW's rate; `full` wants about a tenth of it."
+    )
+    warmup: float = Field(
+        default=0.1, ge=0, lt=1, description="Share of the steps in which the rate rises."
+    )
+    weight_decay: float = Field(default=0.0, ge=0, description="AdamW's weight decay.")
     epochs: PositiveInt = Field(default=1, description="Passes over the accepted samples.")
     batch_size: PositiveInt = Field(default=8, description="Samples per optimiser step.")
-    max_tokens: PositiveInt = Field(
-        default=512, description="Longer samples (prompt and summary) are left out."
+    accumulation: PositiveInt = Field(
+        default=1,
+        description="Parts in which a batch is computed, one after the other: less memory, the "
+        "same student up to rounding. Parts times processes must divide `batch_size`.",
     )
+    max_tokens: PositiveInt = Field(
+        default=512, description="Longer samples (prompt and target) are left out."
+    )
+    group_by_length: bool = Field(
+        default=False, description="Batches of samples of similar length, so that less is padding."
+    )
+    balance: tuple[Literal["source", "control"], ...] = Field(
+        default=(),
+        description="What has equal shares of a pass: `source`, the documents; `control`, the "
+        "buckets of `control`. Rare samples come several times, frequent ones not each time.",
+    )
+    save_steps: int = Field(
+        default=50,
+        ge=0,
+        description="Steps between checkpoints, from which a training that was killed goes on, "
+        "and between held-out losses; 0 makes no checkpoints.",
+    )
+    validation: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Share of the documents whose samples are not trained on but watched: of all "
+        "checkpoints the one with the lowest loss on them becomes the student.",
+    )
+    patience: int = Field(
+        default=0,
+        ge=0,
+        description="Held-out losses without a new lowest after which training stops; 0: never.",
+    )
+
+    @property
+    def named(self) -> str | None:
+        """The model that `start` names, unless that is one of the teachers."""
+        return None if self.start in (TEACHER, FIRST) else self.start
+
+    @model_validator(mode="after")
+    def _watches_what_it_needs(self) -> Student:
+        if self.patience and not (self.validation and self.save_steps):
+            raise ValueError("patience needs validation and save_steps above 0")
+        if self.batch_size % self.accumulation:
+            raise ValueError("batch_size must be a multiple of accumulation")
+        return self
+
+
+class Control(_Section):
+    """Buckets that students learn to write to, and that their callers ask for."""
+
+    length: tuple[float, ...] = Field(
+        default=(),
+        description="Edges between the buckets of length, ascending: n edges make n + 1 buckets, "
+        "a length on an edge lies above it. None: length is not controlled.",
+    )
+    unit: Literal["words", "ratio"] = Field(
+        default="words",
+        description="What `length` counts: words of the target, or their ratio to the document's.",
+    )
+    extractiveness: tuple[float, ...] = Field(
+        default=(),
+        description="Edges between the buckets of extractiveness, ascending, in shares of the "
+        "target's words that lie in fragments copied from the document (coverage). None: not "
+        "controlled.",
+    )
+    unasked: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="Share of the samples trained without a code, for who asks for nothing.",
+    )
+    ask_length: int | str = Field(
+        default="rotation",
+        description="What students are asked for when they write candidates: each bucket in turn, "
+        "`nothing`, or one bucket by its number, from 0.",
+    )
+    ask_extractiveness: int | str = Field(
+        default="rotation", description="The same of extractiveness."
+    )
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is controlled."""
+        return bool(self.length or self.extractiveness)
+
+    @field_validator("length", "extractiveness")
+    @classmethod
+    def _ascends(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if any(not 0 < edge < float("inf") for edge in value) or sorted(set(value)) != list(value):
+            raise ValueError("must be edges above 0, ascending, each once")
+        return value
+
+    @field_validator("ask_length", "ask_extractiveness")
+    @classmethod
+    def _asks(cls, value: int | str) -> int | str:
+        if value not in ("rotation", "nothing") and not (isinstance(value, int) and value >= 0):
+            raise ValueError("must be rotation, nothing or the number of a bucket")
+        return value
+
+    @model_validator(mode="after")
+    def _asks_for_buckets(self) -> Control:
+        for name in ("length", "extractiveness"):
+            asked, edges = getattr(self, f"ask_{name}"), getattr(self, name)
+            if isinstance(asked, int) and asked > len(edges):
+                raise ValueError(f"ask_{name} is {asked}, the last bucket is {len(edges)}")
+        return self
 
 
 class Evaluation(_Section):
@@ -252,6 +439,7 @@ class Recipe(_Section):
     constraints: Constraints = Constraints()
     filter: Filter = Filter()
     student: Student = Student()
+    control: Control = Control()
     evaluation: Evaluation = Evaluation()
 
     @model_validator(mode="before")
@@ -271,6 +459,10 @@ class Recipe(_Section):
     def _budget_covers_target(self) -> Recipe:
         if 0 < self.generation.beam < self.generation.samples:
             raise ValueError("generation.beam must be 0 or at least generation.samples")
+        if self.generation.beam and self.generation.infgram.active:
+            raise ValueError("generation.beam must be 0 where generation.infgram mixes an index in")
+        if self.generation.beam and self.constraints.compression:
+            raise ValueError("generation.beam must be 0 where constraints.compression is given")
         if self.generation.budget < self.generation.target:
             raise ValueError("generation.budget must not be below generation.target")
         return self
@@ -305,14 +497,17 @@ class Recipe(_Section):
         return recipe.anchored(path.resolve().parent)
 
     def anchored(self, folder: Path) -> Recipe:
-        """This recipe with relative paths (corpus, teacher) counted from `folder`."""
-        corpus, teacher = self.corpus, self.teacher
+        """This recipe with relative paths (corpus, models) counted from `folder`."""
+        corpus, teacher, student = self.corpus, self.teacher, self.student
         if corpus.source != "docstrings":
             corpus = corpus.model_copy(update={"source": str(folder / corpus.source)})
         if teacher.model.startswith((".", "/")):
             model = str((folder / teacher.model).resolve())
             teacher = teacher.model_copy(update={"model": model})
-        return self.model_copy(update={"corpus": corpus, "teacher": teacher})
+        if student.start.startswith((".", "/")):
+            start = str((folder / student.start).resolve())
+            student = student.model_copy(update={"start": start})
+        return self.model_copy(update={"corpus": corpus, "teacher": teacher, "student": student})
 
     def to_yaml(self) -> str:
         """The recipe with every default filled in."""

@@ -12,6 +12,7 @@ from services.filter.layers.dissimilarity import Dissimilarity
 from services.filter.layers.diversity import Diversity
 from services.filter.layers.entailment import EntailmentLayer
 from services.filter.layers.faithfulness import Faithfulness
+from services.filter.layers.fluency import Fluency
 from services.filter.layers.grounding import Grounding
 from services.filter.layers.length import Length
 from services.filter.layers.novelty import Novelty
@@ -23,6 +24,7 @@ from stillhouse.filter.types import Cascade, LayerConfig
 
 _KINDS: tuple[type[Layer[Any]], ...] = (
     Constraints,
+    Fluency,
     Brevity,
     Length,
     Numbers,

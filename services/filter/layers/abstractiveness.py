@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from services.filter.fragments import fragments
 from services.filter.layers.base import Answers, Pair, PairLayer, Scores, threshold
+from stillhouse.text.fragments import fragments
 
 
 @dataclass(frozen=True, slots=True)

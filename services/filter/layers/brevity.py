@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.filter.layers.base import Answers, Pair, PairLayer, Scores, threshold
-from services.filter.words import words
+from stillhouse.text.words import words
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from services.filter.layers.base import Answers, Pair, PairLayer, Scores, threshold
 from services.filter.subsequence import rouge_l
-from services.filter.words import words
+from stillhouse.text.words import words
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from services.filter.layers.base import (
     Scores,
     threshold,
 )
-from services.filter.words import content_words
+from stillhouse.text.words import content_words
 
 QUALITIES = (("entailment.forward", "entailment.backward"), ("faithfulness.pmi",))
 """The scores whose sum tells the best: the first of these groups of which any is there.

@@ -17,20 +17,11 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from services.filter.layers.base import Answers, Pair, PairLayer, Scores, threshold
-from services.filter.words import is_content, per_text, words
+from services.filter.subsequence import common_subsequence
 from stillhouse.corpus.sentences import sentences
+from stillhouse.text.weights import LIGHT, NEGATIONS, TURNING, is_key, standard
+from stillhouse.text.words import per_text, words
 
-_NEGATIONS = frozenset({"no", "not", "never", "nor", "neither", "without"})
-_TURNING_WORDS = """
-or only unless except if before after until since than more less other another between against
-must may might should optionally sometimes usually often always almost nearly
-"""
-_TURNING = _NEGATIONS | frozenset(_TURNING_WORDS.split())
-_LIGHT_WORDS = """
-a an the is are be am was were been being do does did it its this these they their that which who
-whose and of
-"""
-_LIGHT = frozenset(_LIGHT_WORDS.split())  # may be put in; all others tell who, where or whither
 _SHORTEST_PLURAL = 4
 _LONGEST = 256  # words of a sentence that are compared; more is no prose
 
@@ -101,15 +92,12 @@ class Sentence(NamedTuple):
     def of(cls, text: str) -> Sentence:
         """Of a sentence as written."""
         every, keys = [], []
-        for word in words(text):
-            if word == "cannot" or word.endswith(("n't", "n’t")):
-                form = "not"
-            elif word in _LIGHT:
+        for word in map(standard, words(text)):
+            if word in LIGHT:
                 continue
-            else:
-                form = word if word in _TURNING else _singular(word)
+            form = word if word in TURNING else _singular(word)
             every.append(form)
-            if form in _TURNING or is_content(word):
+            if is_key(word):
                 keys.append(form)
         return cls(tuple(every[:_LONGEST]), tuple(keys[:_LONGEST]))
 
@@ -136,38 +124,20 @@ def support(one: Sentence, known: Sequence[Sentence]) -> tuple[float, int]:
     """
     negations = _negations(one.keys)
     alike = [other for other in known if _negations(other.keys) == negations]
-    longest = max((subsequence(one.words, other.words) for other in alike), default=0)
+    longest = max((common_subsequence(one.words, other.words) for other in alike), default=0)
     share = longest / len(one.words)
     gaps = [
         gap
         for other in alike
         if share == 1
-        and subsequence(one.words, other.words) == len(one.words)
+        and common_subsequence(one.words, other.words) == len(one.words)
         and (gap := widest_gap(one.keys, other.keys)) is not None
     ]
     return share, min(gaps, default=max((len(other.keys) for other in known), default=0))
 
 
 def _negations(sentence: Sequence[str]) -> int:
-    return sum(word in _NEGATIONS for word in sentence)
-
-
-def subsequence(one: Sequence[str], other: Sequence[str]) -> int:
-    """Length of the longest common subsequence.
-
-    Bit-parallel: one integer of len(one) bits holds a column of the table, as in Hyyrö 2004
-    (Bit-parallel LCS-length computation revisited).
-    """
-    places: dict[str, int] = {}
-    for place, word in enumerate(one):
-        places[word] = places.get(word, 0) | 1 << place
-    full = (1 << len(one)) - 1
-    column = full
-    for word in other:
-        matches = column & places.get(word, 0)
-        if matches:
-            column = (column + matches | column - matches) & full
-    return len(one) - column.bit_count()
+    return sum(word in NEGATIONS for word in sentence)
 
 
 def widest_gap(one: Sequence[str], other: Sequence[str]) -> int | None:
@@ -175,7 +145,7 @@ def widest_gap(one: Sequence[str], other: Sequence[str]) -> int | None:
 
     None if `one` is no subsequence of it, or only one that leaves out a word that turns.
     """
-    turns = [0, *accumulate(word in _TURNING for word in other)]
+    turns = [0, *accumulate(word in TURNING for word in other)]
     places: dict[str, list[int]] = {}
     for place, word in enumerate(other):
         places.setdefault(word, []).append(place)

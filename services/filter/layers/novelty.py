@@ -27,7 +27,7 @@ from services.filter.layers.base import (
     Scores,
     threshold,
 )
-from services.filter.words import ngrams, words
+from stillhouse.text.words import ngrams, words
 
 _CORPUS_SCORES = ("run", "share", "matched", "logprob")
 _NEVER = -1e9  # nats; finite, since a score must be

@@ -16,7 +16,7 @@ from typing import ClassVar
 from services.filter.critic import TASKS, mean_pmi, source_items
 from services.filter.layers.base import Answers, Pair, PairLayer, Questions, Scores, threshold
 from services.filter.masking import infilling, infilling_items
-from services.filter.words import words
+from stillhouse.text.words import words
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from itertools import pairwise
 
 from services.filter.facts import new_names, new_numbers, new_word_share
 from services.filter.layers.base import Answers, Pair, PairLayer, Scores, threshold
-from services.filter.words import content_words, ends_sentence, fold, ngrams, per_text, words
+from stillhouse.text.words import content_words, ends_sentence, fold, ngrams, per_text, words
 
 _REPEATED = 3  # words of the n-grams in which repetition is counted
 

@@ -25,15 +25,15 @@ class Model(Protocol):
         """Where the model is, and its digest."""
         ...
 
-    def describe(self) -> ModelDescription:
+    async def describe(self) -> ModelDescription:
         """What the model is, and what cannot be asked of it."""
         ...
 
     async def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> list[list[Sample]]:
         """For each prompt its continuations; the same call gives the same ones.
 
-        FailedPrecondition, before anything is generated, for constraints or a beam that
-        this backend can't decode.
+        FailedPrecondition, before anything is generated, for constraints, a beam or an
+        index that this backend can't decode with.
         """
         ...
 

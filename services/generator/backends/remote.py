@@ -76,16 +76,19 @@ class RemoteBackend:
     @property
     def loaded(self) -> RemoteBackend:
         """The model; Unavailable before the server has answered."""
-        self.describe()
+        self._described()
         return self
 
     @property
     def pointer(self) -> ModelPointer:
         """What was declared, or the server and its name of the model."""
-        return self.describe().pointer
+        return self._described().pointer
 
-    def describe(self) -> ModelDescription:
+    async def describe(self) -> ModelDescription:
         """What the server tells of its model, and what it can't do."""
+        return self._described()
+
+    def _described(self) -> ModelDescription:
         if self._description is None:
             raise Unavailable(f"{self._server.name} has not answered yet")
         return self._description
@@ -95,11 +98,15 @@ class RemoteBackend:
         found = await self._answer()
         uri = found.pointer.uri
         own = ModelPointer(uri, hashlib.sha256(uri.encode()).hexdigest())
+        blind = (
+            f"{self._server.name} does not give the log-probabilities of all tokens at each step; "
+            f"{_REMEDY}"
+        )
         self._description = replace(
             found,
             pointer=self._declared or own,
-            constraints_refused=f"{self._server.name} does not give the log-probabilities of all "
-            f"tokens at each step; {_REMEDY}",
+            constraints_refused=blind,
+            infgram_refused=blind,
             load_refused=f"its model is served elsewhere ({uri}) and stays; {_REMEDY}",
         )
 
@@ -115,7 +122,7 @@ class RemoteBackend:
         """Nothing to do for this backend's own model; FailedPrecondition for any other."""
         if not pointer.uri:
             raise InvalidArgument("model.uri", "is empty; give the folder of a model")
-        description = self.describe()
+        description = self._described()
         own = description.pointer
         same = pointer.digest == own.digest if pointer.digest else pointer.uri == own.uri
         if not same:
@@ -131,10 +138,14 @@ class RemoteBackend:
         for number, prompt in enumerate(prompts):
             if prompt.constraints:
                 raise self._refused(f"prompts[{number}].constraints")
+            if prompt.outline is not None:
+                raise self._refused(f"prompts[{number}].outline")
             if not prompt.text:
                 raise InvalidArgument("prompts", "a prompt must hold at least one token")
         if decoding.beam is not None:
             raise self._refused("decoding.beam")
+        if decoding.infgram is not None:
+            raise self._refused("decoding.infgram")
         return await self._admitted(self._server.sample(one, decoding) for one in prompts)
 
     async def score(self, items: Sequence[ScoreItem], *, per_token: bool = False) -> list[Score]:
@@ -163,7 +174,7 @@ class RemoteBackend:
 
     def _refused(self, field: str) -> FailedPrecondition:
         return FailedPrecondition(
-            f"{field} can't be decoded with: {self.describe().constraints_refused}"
+            f"{field} can't be decoded with: {self._described().constraints_refused}"
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -18,7 +20,9 @@ from stillhouse.filter.types import (
 )
 from stillhouse.generator import convert as generators
 from stillhouse.generator.types import (
+    Beam,
     Decoding,
+    Infgram,
     ModelDescription,
     ModelPointer,
     Prompt,
@@ -39,11 +43,15 @@ POINTER = ModelPointer("/models/a", "ab" * 32, 3)
 
 def test_generator_types() -> None:
     g = generators
-    description = ModelDescription(POINTER, 135_000_000, "LlamaForCausalLM", 2048)
+    description = ModelDescription(
+        POINTER, 135_000_000, "LlamaForCausalLM", 2048, "c", "s", "l", "i", {"": "ab", "a": "cd"}
+    )
     decoding = Decoding(samples=4, max_new_tokens=48, temperature=0.5, top_p=0.75, seed=2**64 - 1)
     score = Score(-1.5, 2, (-1.0, -0.5), (3, 9))
     assert g.description_from_proto(g.description_to_proto(description)) == description
-    assert g.decoding_from_proto(g.decoding_to_proto(decoding)) == decoding
+    mixed = replace(decoding, infgram=Infgram(0.1, 0.7, 3, "corpus", "ab" * 32))
+    for one in (decoding, mixed, replace(decoding, beam=Beam())):
+        assert g.decoding_from_proto(g.decoding_to_proto(one)) == one
     assert g.score_from_proto(g.score_to_proto(score)) == score
     for prompt in (Prompt("a", "Return"), Prompt("", "")):
         assert g.prompt_from_proto(g.prompt_to_proto(prompt)) == prompt

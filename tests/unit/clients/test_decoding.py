@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LogitsProcessorLis
 from services.index.build import build_index
 from stillhouse.decoding import InfgramLogitsProcessor
 from stillhouse.errors import InvalidArgument
+from stillhouse.generator.types import Infgram
 from stillhouse.index.client import IndexClient
+from tests.support.mixture import naive_mixture
 from tests.support.service_process import started
 from tests.support.small_index import TEXTS
 from tests.support.tiny_model import make_tiny_model
@@ -48,28 +49,6 @@ def ids(folder: Path, *texts: str) -> list[list[int]]:
     return [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
 
 
-def expected(
-    folder: Path, context: list[int], logits: torch.Tensor, weights: tuple[float, float], end: int
-) -> torch.Tensor:
-    """The mixture by its definition, with counts read aloud."""
-    corpus = ids(folder, *TEXTS)
-    for start in range(len(context)):
-        suffix = context[start:]
-        follows = Counter(
-            ([*one, end])[i + len(suffix)]
-            for one in corpus
-            for i in range(len(one) - len(suffix) + 1)
-            if one[i : i + len(suffix)] == suffix
-        )
-        if follows:
-            weight = weights[len(follows) == 1]
-            chances = torch.zeros_like(logits)
-            for token, count in follows.items():
-                chances[token] = count / follows.total()
-            return (1 - weight) * logits.softmax(-1) + weight * chances
-    return logits.softmax(-1)
-
-
 def test_a_weight_of_nothing_changes_nothing(client: IndexClient, folder: Path, model: Any) -> None:
     inputs = torch.tensor(ids(folder, "the still runs"))
     with InfgramLogitsProcessor(client, sparse=0, non_sparse=0, end=0) as processor:
@@ -84,21 +63,27 @@ def test_a_weight_of_nothing_changes_nothing(client: IndexClient, folder: Path, 
             assert plain.tolist() == mixed.tolist()
 
 
-def test_scores_are_the_mixture(client: IndexClient, folder: Path, model: Any) -> None:
+@pytest.mark.parametrize("least", [1, 3])
+def test_scores_are_the_mixture(client: IndexClient, folder: Path, model: Any, least: int) -> None:
     texts = ids(folder, "the still runs hot and the", "only the hearts are kept", "the")
     steps = [[one[:size] for one in texts] for size in (1, 2, 3)]
     steps += [[texts[1][:2], texts[0][:4]], [texts[0], texts[0]]]  # fewer rows, other texts
-    weights = (0.3, 0.8)
-    with InfgramLogitsProcessor(client, non_sparse=0.3, sparse=0.8, end=0) as processor:
+    corpus = ids(folder, *TEXTS)
+    infgram = Infgram(0.3, 0.8, min_suffix=least)
+    with InfgramLogitsProcessor(
+        client, non_sparse=0.3, sparse=0.8, end=0, min_suffix=least
+    ) as processor:
         for step in steps:
             rows: Any = torch.tensor([one[: min(map(len, step))] for one in step])
             with torch.inference_mode():
                 logits = model(rows).logits[:, -1]
-            found = processor(rows, logits).exp()
+            scores = processor(rows, logits)
+            found = scores.softmax(-1)  # where nothing is mixed in, they stay logits
             for row, text in enumerate(rows.tolist()):
-                right = expected(folder, text, logits[row], weights, 0)
+                right = naive_mixture(corpus, text, logits[row], infgram, 0)
                 torch.testing.assert_close(found[row], right, rtol=1e-4, atol=1e-6)
-                assert float(found[row].sum()) == pytest.approx(1, abs=1e-4)
+                if least == 1:
+                    assert float(scores[row].exp().sum()) == pytest.approx(1, abs=1e-4)
 
 
 def test_all_weight_on_the_index_writes_its_documents(

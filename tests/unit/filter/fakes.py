@@ -9,9 +9,9 @@ import numpy as np
 
 from services.filter.evidence import Backends
 from services.filter.layers.base import Answers, Case, CorpusMatch, Entailment, Inference, Pair
-from services.filter.words import spans, vocabulary
 from stillhouse.filter.types import Candidate, Document
 from stillhouse.generator.types import Score, ScoreItem
+from stillhouse.text.words import spans, vocabulary
 
 SOURCE = (
     "The reader opens the archive and returns each member as a string of 12 bytes. "

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.filter.fragments import fragments
 from services.filter.layers.abstractiveness import Abstractiveness, AbstractivenessThresholds
 from services.filter.layers.base import Case
+from stillhouse.text.fragments import fragments
 from tests.unit.filter.fakes import pair
 
 WORDS = st.lists(st.sampled_from(["aa", "bb", "cc", "dd"]), max_size=24)

@@ -11,7 +11,6 @@ from services.filter.layers.grounding import (
     Grounding,
     GroundingThresholds,
     Sentence,
-    subsequence,
     widest_gap,
 )
 from stillhouse.filter.types import Candidate, Document
@@ -90,20 +89,6 @@ def test_a_verb_keeps_its_voice() -> None:
 def test_a_negation_is_a_key_word_in_each_of_its_forms() -> None:
     for text in ("It can't be read.", "It cannot be read", "It isn’t to be read", "It is not read"):
         assert Sentence.of(text).keys == ("not", "read")
-
-
-def naive_subsequence(one: list[str], other: list[str]) -> int:
-    for size in range(len(one), -1, -1):
-        for chosen in itertools.combinations(one, size):
-            rest = iter(other)
-            if all(word in rest for word in chosen):
-                return size
-    raise AssertionError
-
-
-@given(WORDS, WORDS)
-def test_subsequence_equals_trying_all(one: list[str], other: list[str]) -> None:
-    assert subsequence(one, other) == naive_subsequence(one, other)
 
 
 @given(WORDS.filter(bool), WORDS)

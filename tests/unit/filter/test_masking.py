@@ -16,11 +16,11 @@ from services.checkpoints.load import LoadedModel, load
 from services.filter.cascade import evaluate
 from services.filter.evidence import Backends
 from services.filter.masking import check_infills, infilling, infilling_items, masks
-from services.filter.words import content_words
 from services.generator.scoring import score
 from stillhouse.errors import FailedPrecondition, InvalidArgument
 from stillhouse.filter.types import Candidate, Cascade, Document, LayerConfig, Verdict
 from stillhouse.generator.types import ModelDescription, ModelPointer, Score, ScoreItem
+from stillhouse.text.words import content_words
 from tests.support.tiny_infilling import make_document, make_tiny_infilling
 from tests.unit.filter.fakes import GOOD, SOURCE, FakeCritic, FakeIndex
 

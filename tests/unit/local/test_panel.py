@@ -46,10 +46,15 @@ def test_the_panel_shows_each_layer_with_its_pass_rate() -> None:
     assert ["x", "0", "0", "-"] in rows
 
 
-def test_training_shows_steps_and_loss_but_no_speed() -> None:
+def test_training_shows_steps_losses_and_its_own_speed() -> None:
     training = replace(RUN, stage=Stage.TRAINING, stage_done=3, stage_total=8, loss=1.25)
     text = drawn(training)
-    assert "training 3 of 8, loss 1.250" in text
+    assert "training 3 of 8, loss 1.250\n" in text
+    assert line(training, 0.0).endswith("10 accepted of 100 judged, 3 of 8, loss 1.250")
+    going = replace(training, held_out_loss=1.5, tokens_per_second=109.6, eta_seconds=75)
+    said = "3 of 8, loss 1.250, held-out loss 1.500, 110 tokens/s, ETA 1:15"
+    assert f"training {said}\n" in drawn(going)
+    assert line(going, 0.0).endswith(said)
     assert "candidates/s" not in text
     evaluating = drawn(replace(training, stage=Stage.EVALUATING))
     assert "evaluating 3 of 8\n" in evaluating
@@ -69,8 +74,8 @@ def test_markup_in_names_is_drawn_as_it_is() -> None:
 def test_the_line_says_the_same() -> None:
     expected = "2:05 generation 2/3 collecting, 10 accepted of 100 judged, 2.0 candidates/s"
     assert line(RUN, 2.0) == expected
-    training = replace(RUN, stage=Stage.TRAINING, stage_done=3, stage_total=8)
-    assert line(training, 0.0).endswith("training, 10 accepted of 100 judged, 3 of 8")
+    evaluating = replace(RUN, stage=Stage.EVALUATING, stage_done=3, stage_total=8)
+    assert line(evaluating, 0.0).endswith("evaluating, 10 accepted of 100 judged, 3 of 8")
 
 
 @pytest.mark.parametrize(

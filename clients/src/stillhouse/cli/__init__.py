@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from stillhouse.cli.agreement import agreement
 from stillhouse.cli.calibrate import calibrate
 from stillhouse.cli.corpus import corpus
 from stillhouse.cli.experiment import experiment
@@ -47,7 +48,7 @@ def main() -> None:
 
 # A new subcommand: its own file beside this one, and its name here.
 for command in (
-    calibrate, corpus, experiment, funnel, index, inspect, perplexity, prepare, quality,
-    rethreshold, run,
+    agreement, calibrate, corpus, experiment, funnel, index, inspect, perplexity, prepare,
+    quality, rethreshold, run,
 ):  # fmt: skip
     main.add_command(command)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +9,17 @@ from typing import Any
 import click
 from rich.console import Console
 
-from stillhouse.corpus import load
-from stillhouse.errors import FailedPrecondition, InvalidArgument
+from stillhouse.cli.inputs import (
+    CHARACTERS,
+    described,
+    matching_index,
+    open_index,
+    open_model,
+    read_texts,
+)
+from stillhouse.errors import InvalidArgument
 from stillhouse.index.client import IndexClient
-from stillhouse.recipe import Corpus, Recipe, Teacher
 
-_CHARACTERS = 64  # of a document that are read for each token that is wanted
 _PATH = click.Path(path_type=Path)
 
 
@@ -41,8 +43,8 @@ class _Plan:
               "every second one of CORPUS.")  # fmt: skip
 @click.option("--text-field", default="text", show_default=True, help="Field of the text.")
 @click.option("--domain-field", default="domain", show_default=True, help="Field of the domain.")
-@click.option("--documents", type=click.IntRange(min=1), help="Take that many documents of each "
-              "file, chosen by a hash of their ids.")  # fmt: skip
+@click.option("--documents", type=click.IntRange(min=1), default=500, show_default=True,
+              help="Most documents of each file, chosen by a hash of their ids.")  # fmt: skip
 @click.option("--document-tokens", type=click.IntRange(min=1), default=1024, show_default=True,
               help="Documents are cut to that many tokens.")  # fmt: skip
 @click.option("--window", type=click.IntRange(min=1), default=1024, show_default=True,
@@ -70,7 +72,7 @@ def perplexity(
     validation: Path | None,
     text_field: str,
     domain_field: str,
-    documents: int | None,
+    documents: int,
     max_contaminated: float,
     resamples: int,
     seed: int,
@@ -88,16 +90,17 @@ def perplexity(
 
     console = Console(stderr=True)
     given = _Plan(**plan)
-    tests = _texts(corpus, text_field, domain_field)
+    tests = read_texts(corpus, text_field, domain_field)
     if validation is None:
         known, asked = tests[::2], tests[1::2]
     else:
-        known, asked = _texts(validation, text_field, domain_field), tests
+        known, asked = read_texts(validation, text_field, domain_field), tests
     known, asked = known[:documents], asked[:documents]
     if not known or not asked:
         raise InvalidArgument("corpus", f"{corpus} has {len(tests)} documents; two are needed")
-    with _index(index, target, workspace) as (client, name):
-        collector = _Collector(client, name, _model(model, workspace), given, workspace, console)
+    with open_index(index, target, workspace) as (client, name):
+        loaded = open_model(model, workspace, "perplexity")
+        collector = _Collector(client, name, loaded, given, workspace, console)
         first = collector.collect(known, "validation")
         second = collector.collect(asked, "test")
         about = collector.about
@@ -113,50 +116,6 @@ def perplexity(
     click.echo(page, nl=False)
     if out:
         out.write_text(page, encoding="utf-8")
-
-
-def _texts(path: Path, text_field: str, domain_field: str) -> list[tuple[str, str]]:
-    """(text, domain) of every document of a file, in a fixed arbitrary order."""
-    source = Corpus(
-        source=str(path),
-        text_field=text_field,
-        reference_field=domain_field,
-        min_sentences=1,
-        max_characters=2**63,
-    )
-    try:
-        documents = load(source)
-    except InvalidArgument as error:
-        raise InvalidArgument("corpus", error.reason) from None
-    ranked = sorted(documents, key=lambda one: hashlib.sha256(one.id.encode()).digest())
-    return [(one.text, one.reference) for one in ranked]
-
-
-def _model(name: str, workspace: Path) -> Any:
-    """The model, in this process."""
-    try:
-        from services.checkpoints.load import load as load_model  # noqa: PLC0415
-    except ImportError as error:
-        raise FailedPrecondition(
-            f"perplexity needs {error.name}; pip install 'stillhouse-services[generator]'"
-        ) from None
-    from stillhouse.local.prepare import Workspace, prepare_teacher  # noqa: PLC0415
-
-    recipe = Recipe(teacher=Teacher(model=name))
-    return load_model(prepare_teacher(recipe, Workspace(workspace.resolve())))
-
-
-@contextmanager
-def _index(index: str, target: str | None, workspace: Path) -> Iterator[tuple[IndexClient, str]]:
-    """A client and the index's name: of a service that runs, or of one of our own."""
-    if target:
-        with IndexClient(target) as client:
-            yield client, index
-        return
-    from stillhouse.local.serve import serving_index  # noqa: PLC0415  (services are optional)
-
-    with serving_index(Path(index), workspace / "logs") as own, IndexClient(own) as client:
-        yield client, ""
 
 
 class _Collector:
@@ -175,16 +134,11 @@ class _Collector:
 
         self._client, self._name, self._plan, self._console = client, name, plan, console
         self._scorer = Scorer(model, Windows(plan.window, plan.overlap), workspace / "scores")
-        info = [one for one in client.list_indexes() if name in ("", one.name, *one.aliases)]
-        if not info:
-            raise InvalidArgument("--index", f"the server has no index {name!r}")
-        _check_tokenizer(Path(model.pointer.uri) / "tokenizer.json", info[0].tokenizer_sha256)
+        info = matching_index(client, name, model)
         self.outcomes = int(model.model.config.get_text_config().vocab_size) + 1
         self.about = (
-            f"Model {Path(model.pointer.uri).name}, digest `{model.pointer.digest[:16]}`, float32, "
-            f"windows of {plan.window} tokens that overlap by {plan.overlap}; index of "
-            f"{info[0].tokens:,} tokens in {info[0].documents:,} documents, digest "
-            f"`{info[0].digest[:16]}`; documents cut to {plan.document_tokens} tokens."
+            f"{described(model, info)}; windows of {plan.window} tokens that overlap by "
+            f"{plan.overlap}; documents cut to {plan.document_tokens} tokens."
         )
 
     def collect(self, texts: list[tuple[str, str]], which: str) -> Any:
@@ -193,7 +147,7 @@ class _Collector:
         from services.experiments.collecting import text_set  # noqa: PLC0415
 
         size = self._plan.document_tokens
-        cut = (text[: size * _CHARACTERS] for text, _ in texts)
+        cut = (text[: size * CHARACTERS] for text, _ in texts)
         found = [ngram_scores.first(one, size) for one in self._client.score_text(cut, self._name)]
         scores = []
         for number, one in enumerate(found, start=1):
@@ -205,15 +159,3 @@ class _Collector:
         )
         domains = tuple(domain for _, domain in texts)
         return text_set(found, scores, orders, domains, self._plan.long_match)
-
-
-def _check_tokenizer(path: Path, expected: str) -> None:
-    """FailedPrecondition unless the index was cut by the tokenizer in this file."""
-    if not path.is_file():
-        raise FailedPrecondition(f"the model has no {path}; save it with its fast tokenizer")
-    present = hashlib.sha256(path.read_bytes()).hexdigest()
-    if present != expected:
-        raise FailedPrecondition(
-            f"the index was cut by tokenizer {expected[:12] or 'none'}, the model's is "
-            f"{present[:12]}; build the index with `--tokenizer {path.parent}`"
-        )

@@ -8,13 +8,16 @@ from stillhouse.generator.types import (
     Beam,
     Clause,
     Decoding,
+    Infgram,
     Literal,
     ModelDescription,
     ModelPointer,
+    Outline,
     Prompt,
     Sample,
     Score,
     ScoreItem,
+    Step,
 )
 from stillhouse.generator.v1 import generator_pb2
 
@@ -41,6 +44,8 @@ def description_to_proto(description: ModelDescription) -> generator_pb2.Describ
         constraints_refused=description.constraints_refused,
         score_refused=description.score_refused,
         load_refused=description.load_refused,
+        infgram_refused=description.infgram_refused,
+        indexes=description.indexes,
     )
 
 
@@ -54,6 +59,8 @@ def description_from_proto(message: generator_pb2.DescribeResponse) -> ModelDesc
         constraints_refused=message.constraints_refused,
         score_refused=message.score_refused,
         load_refused=message.load_refused,
+        infgram_refused=message.infgram_refused,
+        indexes=dict(message.indexes),
     )
 
 
@@ -67,6 +74,9 @@ def decoding_to_proto(decoding: Decoding) -> generator_pb2.Decoding:
         seed=decoding.seed,
         guidance=decoding.guidance,
         beam=None if decoding.beam is None else generator_pb2.Beam(**asdict(decoding.beam)),
+        infgram=None
+        if decoding.infgram is None
+        else generator_pb2.Infgram(**asdict(decoding.infgram)),
     )
 
 
@@ -80,11 +90,16 @@ def decoding_from_proto(message: generator_pb2.Decoding) -> Decoding:
         seed=message.seed,
         guidance=message.guidance,
         beam=_beam_from_proto(message.beam) if message.HasField("beam") else None,
+        infgram=_infgram_from_proto(message.infgram) if message.HasField("infgram") else None,
     )
 
 
 def _beam_from_proto(message: generator_pb2.Beam) -> Beam:
     return Beam(**{name: getattr(message, name) for name in Beam.__dataclass_fields__})
+
+
+def _infgram_from_proto(message: generator_pb2.Infgram) -> Infgram:
+    return Infgram(**{name: getattr(message, name) for name in Infgram.__dataclass_fields__})
 
 
 def clause_to_proto(clause: Clause) -> generator_pb2.Clause:
@@ -100,16 +115,53 @@ def clause_from_proto(message: generator_pb2.Clause) -> Clause:
     return Clause(tuple(Literal(tuple(one.forms), one.exclude) for one in message.literals))
 
 
+def outline_to_proto(outline: Outline | None) -> generator_pb2.Outline | None:
+    """What a text is a compression of, if anything."""
+    if outline is None:
+        return None
+    passages = [
+        generator_pb2.Passage(steps=[generator_pb2.Step(**asdict(step)) for step in passage])
+        for passage in outline.passages
+    ]
+    return generator_pb2.Outline(
+        passages=passages,
+        fillers=outline.fillers,
+        skip=outline.skip,
+        run=outline.run,
+        least=outline.least,
+    )
+
+
+def outline_from_proto(message: generator_pb2.Outline) -> Outline:
+    """What a text is a compression of."""
+    passages = tuple(
+        tuple(
+            Step(step.text, step.weight, step.fixed, step.loose, step.closes)
+            for step in passage.steps
+        )
+        for passage in message.passages
+    )
+    return Outline(passages, tuple(message.fillers), message.skip, message.run, message.least)
+
+
 def prompt_to_proto(prompt: Prompt) -> generator_pb2.Prompt:
     """A prompt."""
     return generator_pb2.Prompt(
-        id=prompt.id, text=prompt.text, constraints=map(clause_to_proto, prompt.constraints)
+        id=prompt.id,
+        text=prompt.text,
+        constraints=map(clause_to_proto, prompt.constraints),
+        outline=outline_to_proto(prompt.outline),
     )
 
 
 def prompt_from_proto(message: generator_pb2.Prompt) -> Prompt:
     """A prompt."""
-    return Prompt(message.id, message.text, tuple(map(clause_from_proto, message.constraints)))
+    return Prompt(
+        message.id,
+        message.text,
+        tuple(map(clause_from_proto, message.constraints)),
+        outline_from_proto(message.outline) if message.HasField("outline") else None,
+    )
 
 
 def sample_to_proto(sample: Sample) -> generator_pb2.Sample:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class ModelDescription:
 
     Where a generator can't decode under constraints or with a beam, can't score, or can't
     load another model, `constraints_refused`, `score_refused` and `load_refused` say why.
+    `indexes` are those that it can mix in while it decodes, name or alias to digest; the
+    empty name stands for the only one. `infgram_refused` says why there are none.
     """
 
     pointer: ModelPointer
@@ -31,6 +34,8 @@ class ModelDescription:
     constraints_refused: str = ""
     score_refused: str = ""
     load_refused: str = ""
+    infgram_refused: str = ""
+    indexes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +65,32 @@ class Beam:
 
 
 @dataclass(frozen=True, slots=True)
+class Infgram:
+    """An n-gram index with n = infinity beside a model, mixed in at every token.
+
+    P = (1 - w) P_model + w P_ngram with w = `sparse_weight` where one single token can follow
+    by the index, `weight` where several can (Liu et al. 2024, section 4), and 0 where the
+    longest suffix of the text that occurs has fewer than `min_suffix` tokens, at least 1.
+    `index` is a name at the index service, empty for its only one; `digest` the SHA-256 that
+    it must have, empty for any.
+    """
+
+    weight: float
+    sparse_weight: float
+    min_suffix: int = 1
+    index: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Decoding:
     """How continuations are sampled.
 
     `temperature` 0 is greedy; `top_p` is the nucleus mass in (0, 1]; sample i
     of a prompt draws from its own stream of `seed`. `guidance`, in nats, is added to
     tokens that begin or continue a phrase which a constraint still wants. With `beam`
-    the best `samples` texts are searched for instead, and none of these matters.
+    the best `samples` texts are searched for instead, and none of these matters. With
+    `infgram` all of it applies to the mixture with an index; a beam can't be searched so.
     """
 
     samples: int
@@ -76,6 +100,7 @@ class Decoding:
     seed: int = 0
     guidance: float = 0.0
     beam: Beam | None = None
+    infgram: Infgram | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,22 +123,57 @@ class Clause:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """A word of a passage, as written. `weight` tells how much is lost where it is left out;
+    one that is `fixed` can't be. One without weight goes with its neighbours, unless it is
+    `loose` and may be left out by itself. A clause ends behind one that `closes`.
+    """
+
+    text: str
+    weight: int = 1
+    fixed: bool = False
+    loose: bool = False
+    closes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """Passages that a text is a compression of: one sentence, made of the words of one of them
+    in its order, and of `fillers` where words were left out. A text begins and ends with a word
+    of weight, or as its passage does; what is left out in between is part of a clause, or begins
+    behind one.
+
+    skip: weight that may be left out between two words that stay (at the beginning and at the
+    end: any). run: most words in a row as they stand in the passage. least: weight that a text
+    has before it may end.
+    """
+
+    passages: tuple[tuple[Step, ...], ...]
+    fillers: tuple[str, ...] = ()
+    skip: int = 2
+    run: int = 8
+    least: int = 5
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """A prompt with template and chat markup applied; `id` seeds its samples.
 
-    What follows it shall satisfy all clauses of `constraints`.
+    What follows it shall satisfy all clauses of `constraints`, and be written along `outline`.
     """
 
     id: str
     text: str
     constraints: tuple[Clause, ...] = ()
+    outline: Outline | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One continuation: text, generated tokens with the end token, and the sum
     of their log-probabilities in nats at temperature 1, NaN where not known. `finished` is False
-    where the limit cut it. `clauses[i]` tells whether it satisfies constraint i.
+    where the limit cut it. `clauses[i]` tells whether it satisfies constraint i; the last one
+    of a prompt with an outline, whether it is written along that.
     """
 
     text: str

@@ -444,11 +444,15 @@ class IndexClient(Client):
         for message in self._stream(self._stub.DecodeSession, requests, timeout):
             yield answers.distribution_from_proto(message.result)
 
-    def session(self, index: str = "", *, top: int = 0) -> Session:
-        """A growing context that is asked step by step."""
+    def session(self, index: str = "", *, top: int = 0, min_suffix: int = 0) -> Session:
+        """Growing contexts that are asked step by step.
+
+        Answers from suffixes shorter than `min_suffix` come without their next tokens.
+        """
         return Session(
-            lambda requests: self._stream(self._stub.DecodeSession, requests, None), index, top
-        )
+            lambda requests: self._stream(self._stub.DecodeSession, requests, None),
+            index, top, min_suffix,
+        )  # fmt: skip
 
 
 class AsyncIndexClient(AsyncClient):
@@ -869,8 +873,9 @@ class AsyncIndexClient(AsyncClient):
         async for message in self._stream(self._stub.DecodeSession, requests(), timeout):
             yield answers.distribution_from_proto(message.result)
 
-    def session(self, index: str = "", *, top: int = 0) -> AsyncSession:
+    def session(self, index: str = "", *, top: int = 0, min_suffix: int = 0) -> AsyncSession:
         """As `IndexClient.session`."""
         return AsyncSession(
-            lambda requests: self._stream(self._stub.DecodeSession, requests, None), index, top
-        )
+            lambda requests: self._stream(self._stub.DecodeSession, requests, None),
+            index, top, min_suffix,
+        )  # fmt: skip

@@ -1,4 +1,4 @@
-"""A growing context, held by the server: what follows it after each step."""
+"""Growing contexts, held by the server: what follows them after each step."""
 
 from __future__ import annotations
 
@@ -19,30 +19,41 @@ _Requests = Iterator[pb.DecodeSessionRequest]
 class _Steps:
     """The messages of a session; the first names the index."""
 
-    def __init__(self, index: str, top: int) -> None:
+    def __init__(self, index: str, top: int, min_suffix: int) -> None:
         self._name = index
         self._top = top
+        self._min_suffix = min_suffix
 
-    def next(self, append: Query, reset: bool) -> pb.DecodeSessionRequest:
+    def next(self, append: Query, reset: bool, row: int) -> pb.DecodeSessionRequest:
         asked = convert.query_to_proto(append, "append")
         name, self._name = self._name, ""
-        return pb.DecodeSessionRequest(index=name, append=asked, reset=reset, top=self._top)
+        return pb.DecodeSessionRequest(
+            index=name, append=asked, reset=reset, top=self._top, row=row,
+            min_suffix=self._min_suffix,
+        )  # fmt: skip
 
 
 class Session:
     """One DecodeSession stream; `IndexClient.session` makes it, `close` ends it.
 
-    Several sessions are asked side by side by `send` to each and then `receive` from each.
+    It follows one context for each `row`. Several are asked side by side by `send` for each,
+    and then `receive` for each in the same order.
     """
 
-    def __init__(self, open_stream: Callable[[_Requests], Iterator[Any]], index: str, top: int):
-        self._steps = _Steps(index, top)
+    def __init__(
+        self,
+        open_stream: Callable[[_Requests], Iterator[Any]],
+        index: str,
+        top: int,
+        min_suffix: int,
+    ) -> None:
+        self._steps = _Steps(index, top, min_suffix)
         self._requests: SimpleQueue[pb.DecodeSessionRequest | None] = SimpleQueue()
         self._answers = open_stream(iter(self._requests.get, None))
 
-    def send(self, append: Query, *, reset: bool = False) -> None:
-        """Put tokens behind the context; with `reset` they are all of it."""
-        self._requests.put(self._steps.next(append, reset))
+    def send(self, append: Query, *, reset: bool = False, row: int = 0) -> None:
+        """Put tokens behind the context of a row; with `reset` they are all of it."""
+        self._requests.put(self._steps.next(append, reset, row))
 
     def receive(self) -> Distribution:
         """What follows the longest suffix that occurs, after the next message that was sent."""
@@ -51,9 +62,9 @@ class Session:
             raise Unavailable("the index ended the session")
         return answers.distribution_from_proto(found.result)
 
-    def extend(self, append: Query, *, reset: bool = False) -> Distribution:
+    def extend(self, append: Query, *, reset: bool = False, row: int = 0) -> Distribution:
         """`send` and `receive`."""
-        self.send(append, reset=reset)
+        self.send(append, reset=reset, row=row)
         return self.receive()
 
     def close(self) -> None:
@@ -75,8 +86,9 @@ class AsyncSession:
         open_stream: Callable[[AsyncIterator[pb.DecodeSessionRequest]], AsyncIterator[Any]],
         index: str,
         top: int,
+        min_suffix: int,
     ) -> None:
-        self._steps = _Steps(index, top)
+        self._steps = _Steps(index, top, min_suffix)
         self._requests: asyncio.Queue[pb.DecodeSessionRequest | None] = asyncio.Queue()
         self._answers = open_stream(self._sent())
 
@@ -84,9 +96,9 @@ class AsyncSession:
         while (request := await self._requests.get()) is not None:
             yield request
 
-    def send(self, append: Query, *, reset: bool = False) -> None:
+    def send(self, append: Query, *, reset: bool = False, row: int = 0) -> None:
         """As `Session.send`."""
-        self._requests.put_nowait(self._steps.next(append, reset))
+        self._requests.put_nowait(self._steps.next(append, reset, row))
 
     async def receive(self) -> Distribution:
         """As `Session.receive`."""
@@ -95,9 +107,9 @@ class AsyncSession:
             raise Unavailable("the index ended the session")
         return answers.distribution_from_proto(found.result)
 
-    async def extend(self, append: Query, *, reset: bool = False) -> Distribution:
+    async def extend(self, append: Query, *, reset: bool = False, row: int = 0) -> Distribution:
         """`send` and `receive`."""
-        self.send(append, reset=reset)
+        self.send(append, reset=reset, row=row)
         return await self.receive()
 
     def close(self) -> None:

@@ -66,8 +66,8 @@ def render(run: Run, rate: float) -> RenderableType:
         parts += [_counts(run, progress, rate), _bar(progress.accepted, progress.target)]
         parts.append(_funnel(progress))
     if run.stage in (Stage.TRAINING, Stage.EVALUATING) and run.stage_total:
-        loss = f", loss {run.loss:.3f}" if run.stage is Stage.TRAINING else ""
-        parts.append(Text(f"{run.stage.value} {run.stage_done} of {run.stage_total}{loss}"))
+        training = _training(run) if run.stage is Stage.TRAINING else ""
+        parts.append(Text(f"{run.stage.value} {run.stage_done} of {run.stage_total}{training}"))
         parts.append(_bar(run.stage_done, run.stage_total))
     return Group(*parts)
 
@@ -82,6 +82,7 @@ def line(run: Run, rate: float) -> str:
         text += f", {rate:.1f} candidates/s"
     elif run.stage_total:
         text += f", {run.stage_done} of {run.stage_total}"
+        text += _training(run) if run.stage is Stage.TRAINING else ""
     return text
 
 
@@ -148,6 +149,15 @@ def _counts(run: Run, progress: GenerationProgress, rate: float) -> Text:
         text += f"{run.candidates_pending} candidate batches"
         text += f"   ETA {_clock(eta)}" if eta is not None else ""
     return Text(text)
+
+
+def _training(run: Run) -> str:
+    text = f", loss {run.loss:.3f}"
+    if run.held_out_loss:
+        text += f", held-out loss {run.held_out_loss:.3f}"
+    if run.tokens_per_second:
+        text += f", {run.tokens_per_second:.0f} tokens/s, ETA {_clock(run.eta_seconds)}"
+    return text
 
 
 def _bar(done: int, total: int) -> Table:

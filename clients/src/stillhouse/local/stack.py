@@ -116,7 +116,8 @@ class Stack:
                 "STILLHOUSE_GENERATOR_TARGET": targets["generator-1"],
                 "STILLHOUSE_FILTER_TARGET": targets["filter"],
             }
-        return {
+        mixed = {} if name == "critic" else {"STILLHOUSE_INDEX_TARGET": targets["index"]}
+        return mixed | {
             "STILLHOUSE_ROLE": "critic" if name == "critic" else "teacher",
             "STILLHOUSE_MODEL_URI": config.teacher.uri,
             "STILLHOUSE_MODEL_DIGEST": config.teacher.digest,

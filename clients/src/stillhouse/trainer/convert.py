@@ -27,6 +27,9 @@ def run_to_proto(run: Run) -> trainer_pb2.Run:
         stage_total=run.stage_total,
         loss=run.loss,
         seconds=run.seconds,
+        held_out_loss=run.held_out_loss,
+        tokens_per_second=run.tokens_per_second,
+        eta_seconds=run.eta_seconds,
     )
 
 
@@ -47,6 +50,9 @@ def run_from_proto(message: trainer_pb2.Run) -> Run:
         stage_total=message.stage_total,
         loss=message.loss,
         seconds=message.seconds,
+        held_out_loss=message.held_out_loss,
+        tokens_per_second=message.tokens_per_second,
+        eta_seconds=message.eta_seconds,
     )
 
 

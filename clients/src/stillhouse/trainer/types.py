@@ -44,7 +44,8 @@ class GenerationProgress:
 @dataclass(frozen=True, slots=True)
 class Run:
     """A run's state; `stage_done` of `stage_total` steps of the stage are done
-    (0 where the total is unknown), `seconds` adds up all resumptions.
+    (0 where the total is unknown), `seconds` adds up all resumptions. Losses are in nats a
+    token, 0 before the first; `tokens_per_second` and `eta_seconds` tell of a training.
     """
 
     id: str
@@ -61,6 +62,9 @@ class Run:
     stage_total: int = 0
     loss: float = 0.0
     seconds: float = 0.0
+    held_out_loss: float = 0.0
+    tokens_per_second: float = 0.0
+    eta_seconds: float = 0.0
 
     @property
     def ended(self) -> bool:

@@ -26,7 +26,7 @@ from stillhouse.filter.v1 import filter_pb2 as stillhouse_dot_filter_dot_v1_dot_
 from stillhouse.generator.v1 import generator_pb2 as stillhouse_dot_generator_dot_v1_dot_generator__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!stillhouse/events/v1/events.proto\x12\x14stillhouse.events.v1\x1a!stillhouse/filter/v1/filter.proto\x1a\'stillhouse/generator/v1/generator.proto\"N\n\x08\x42\x61tchKey\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\r\x12\r\n\x05\x62\x61tch\x18\x03 \x01(\r\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\r\"\x8e\x02\n\x0bPromptBatch\x12+\n\x03key\x18\x01 \x01(\x0b\x32\x1e.stillhouse.events.v1.BatchKey\x12\x34\n\x05model\x18\x02 \x01(\x0b\x32%.stillhouse.generator.v1.ModelPointer\x12\x33\n\x08\x64\x65\x63oding\x18\x03 \x01(\x0b\x32!.stillhouse.generator.v1.Decoding\x12\x37\n\tdocuments\x18\x04 \x03(\x0b\x32$.stillhouse.events.v1.PromptDocument\x12.\n\x07\x63\x61scade\x18\x05 \x01(\x0b\x32\x1d.stillhouse.filter.v1.Cascade\"\x88\x01\n\x0ePromptDocument\x12\x30\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x1e.stillhouse.filter.v1.Document\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\x34\n\x0b\x63onstraints\x18\x03 \x03(\x0b\x32\x1f.stillhouse.generator.v1.Clause\"\x85\x02\n\x0e\x43\x61ndidateBatch\x12+\n\x03key\x18\x01 \x01(\x0b\x32\x1e.stillhouse.events.v1.BatchKey\x12\x14\n\x0cmodel_digest\x18\x02 \x01(\t\x12\x31\n\tdocuments\x18\x03 \x03(\x0b\x32\x1e.stillhouse.filter.v1.Document\x12\x33\n\ncandidates\x18\x04 \x03(\x0b\x32\x1f.stillhouse.filter.v1.Candidate\x12\x18\n\x10generate_seconds\x18\x05 \x01(\x01\x12.\n\x07\x63\x61scade\x18\x06 \x01(\x0b\x32\x1d.stillhouse.filter.v1.Cascade\"\x9b\x02\n\x0cVerdictBatch\x12+\n\x03key\x18\x01 \x01(\x0b\x32\x1e.stillhouse.events.v1.BatchKey\x12\x14\n\x0cmodel_digest\x18\x02 \x01(\t\x12\x33\n\ncandidates\x18\x03 \x03(\x0b\x32\x1f.stillhouse.filter.v1.Candidate\x12/\n\x08verdicts\x18\x04 \x03(\x0b\x32\x1d.stillhouse.filter.v1.Verdict\x12\x18\n\x10generate_seconds\x18\x05 \x01(\x01\x12\x16\n\x0e\x66ilter_seconds\x18\x06 \x01(\x01\x12\x30\n\x06layers\x18\x07 \x03(\x0b\x32 .stillhouse.filter.v1.LayerStats\"N\n\nDeadLetter\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07payload\x18\x04 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!stillhouse/events/v1/events.proto\x12\x14stillhouse.events.v1\x1a!stillhouse/filter/v1/filter.proto\x1a\'stillhouse/generator/v1/generator.proto\"N\n\x08\x42\x61tchKey\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\r\x12\r\n\x05\x62\x61tch\x18\x03 \x01(\r\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\r\"\x8e\x02\n\x0bPromptBatch\x12+\n\x03key\x18\x01 \x01(\x0b\x32\x1e.stillhouse.events.v1.BatchKey\x12\x34\n\x05model\x18\x02 \x01(\x0b\x32%.stillhouse.generator.v1.ModelPointer\x12\x33\n\x08\x64\x65\x63oding\x18\x03 \x01(\x0b\x32!.stillhouse.generator.v1.Decoding\x12\x37\n\tdocuments\x18\x04 \x03(\x0b\x32$.stillhouse.events.v1.PromptDocument\x12.\n\x07\x63\x61scade\x18\x05 \x01(\x0b\x32\x1d.stillhouse.filter.v1.Cascade\"\xbb\x01\n\x0ePromptDocument\x12\x30\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x1e.stillhouse.filter.v1.Document\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\x34\n\x0b\x63onstraints\x18\x03 \x03(\x0b\x32\x1f.stillhouse.generator.v1.Clause\x12\x31\n\x07outline\x18\x04 \x01(\x0b\x32 .stillhouse.generator.v1.Outline\"\x85\x02\n\x0e\x43\x61ndidateBatch\x12+\n\x03key\x18\x01 \x01(\x0b\x32\x1e.stillhouse.events.v1.BatchKey\x12\x14\n\x0cmodel_digest\x18\x02 \x01(\t\x12\x31\n\tdocuments\x18\x03 \x03(\x0b\x32\x1e.stillhouse.filter.v1.Document\x12\x33\n\ncandidates\x18\x04 \x03(\x0b\x32\x1f.stillhouse.filter.v1.Candidate\x12\x18\n\x10generate_seconds\x18\x05 \x01(\x01\x12.\n\x07\x63\x61scade\x18\x06 \x01(\x0b\x32\x1d.stillhouse.filter.v1.Cascade\"\x9b\x02\n\x0cVerdictBatch\x12+\n\x03key\x18\x01 \x01(\x0b\x32\x1e.stillhouse.events.v1.BatchKey\x12\x14\n\x0cmodel_digest\x18\x02 \x01(\t\x12\x33\n\ncandidates\x18\x03 \x03(\x0b\x32\x1f.stillhouse.filter.v1.Candidate\x12/\n\x08verdicts\x18\x04 \x03(\x0b\x32\x1d.stillhouse.filter.v1.Verdict\x12\x18\n\x10generate_seconds\x18\x05 \x01(\x01\x12\x16\n\x0e\x66ilter_seconds\x18\x06 \x01(\x01\x12\x30\n\x06layers\x18\x07 \x03(\x0b\x32 .stillhouse.filter.v1.LayerStats\"N\n\nDeadLetter\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07payload\x18\x04 \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,11 +38,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROMPTBATCH']._serialized_start=216
   _globals['_PROMPTBATCH']._serialized_end=486
   _globals['_PROMPTDOCUMENT']._serialized_start=489
-  _globals['_PROMPTDOCUMENT']._serialized_end=625
-  _globals['_CANDIDATEBATCH']._serialized_start=628
-  _globals['_CANDIDATEBATCH']._serialized_end=889
-  _globals['_VERDICTBATCH']._serialized_start=892
-  _globals['_VERDICTBATCH']._serialized_end=1175
-  _globals['_DEADLETTER']._serialized_start=1177
-  _globals['_DEADLETTER']._serialized_end=1255
+  _globals['_PROMPTDOCUMENT']._serialized_end=676
+  _globals['_CANDIDATEBATCH']._serialized_start=679
+  _globals['_CANDIDATEBATCH']._serialized_end=940
+  _globals['_VERDICTBATCH']._serialized_start=943
+  _globals['_VERDICTBATCH']._serialized_end=1226
+  _globals['_DEADLETTER']._serialized_start=1228
+  _globals['_DEADLETTER']._serialized_end=1306
 # @@protoc_insertion_point(module_scope)

@@ -116,6 +116,7 @@ class PromptDocument(_message.Message):
     DOCUMENT_FIELD_NUMBER: _builtins.int
     PROMPT_FIELD_NUMBER: _builtins.int
     CONSTRAINTS_FIELD_NUMBER: _builtins.int
+    OUTLINE_FIELD_NUMBER: _builtins.int
     prompt: _builtins.str
     """The prompt made of it."""
     @_builtins.property
@@ -126,16 +127,21 @@ class PromptDocument(_message.Message):
     def constraints(self) -> _containers.RepeatedCompositeFieldContainer[_generator_pb2.Clause]:
         """What its candidates shall satisfy."""
 
+    @_builtins.property
+    def outline(self) -> _generator_pb2.Outline:
+        """What they shall be a compression of."""
+
     def __init__(
         self,
         *,
         document: _filter_pb2.Document | None = ...,
         prompt: _builtins.str = ...,
         constraints: _abc.Iterable[_generator_pb2.Clause] | None = ...,
+        outline: _generator_pb2.Outline | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "outline", b"outline"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["constraints", b"constraints", "document", b"document", "prompt", b"prompt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["constraints", b"constraints", "document", b"document", "outline", b"outline", "prompt", b"prompt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -68,6 +68,7 @@ class Decoding(_message.Message):
     SEED_FIELD_NUMBER: _builtins.int
     GUIDANCE_FIELD_NUMBER: _builtins.int
     BEAM_FIELD_NUMBER: _builtins.int
+    INFGRAM_FIELD_NUMBER: _builtins.int
     samples: _builtins.int
     """Continuations per prompt."""
     max_new_tokens: _builtins.int
@@ -88,6 +89,10 @@ class Decoding(_message.Message):
         mass, seed and guidance are not used then.
         """
 
+    @_builtins.property
+    def infgram(self) -> Global___Infgram:
+        """An n-gram index beside the model; not together with a beam."""
+
     def __init__(
         self,
         *,
@@ -98,14 +103,60 @@ class Decoding(_message.Message):
         seed: _builtins.int = ...,
         guidance: _builtins.float = ...,
         beam: Global___Beam | None = ...,
+        infgram: Global___Infgram | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["beam", b"beam"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["beam", b"beam", "infgram", b"infgram"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["beam", b"beam", "guidance", b"guidance", "max_new_tokens", b"max_new_tokens", "samples", b"samples", "seed", b"seed", "temperature", b"temperature", "top_p", b"top_p"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beam", b"beam", "guidance", b"guidance", "infgram", b"infgram", "max_new_tokens", b"max_new_tokens", "samples", b"samples", "seed", b"seed", "temperature", b"temperature", "top_p", b"top_p"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Decoding: _TypeAlias = Decoding  # noqa: Y015
+
+@_typing.final
+class Infgram(_message.Message):
+    """An n-gram index with n = infinity beside the model, at every token:
+    P = (1 - w) P_model + w P_ngram (Liu et al. 2024). Temperature, nucleus
+    mass and constraints apply to the mixture.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    SPARSE_WEIGHT_FIELD_NUMBER: _builtins.int
+    MIN_SUFFIX_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    """Name of the index at the generator's index service; empty: its only one."""
+    digest: _builtins.str
+    """SHA-256 that the index must have, hex; empty takes it as it is."""
+    weight: _builtins.float
+    """w where several tokens can follow by the index; in [0, 1)."""
+    sparse_weight: _builtins.float
+    """w where one single token can; in [0, 1). Below 1 the model keeps a say
+    where constraints bar all that the index knows.
+    """
+    min_suffix: _builtins.int
+    """w is 0 where the longest suffix that occurs is shorter, in tokens; at
+    least 1.
+    """
+    def __init__(
+        self,
+        *,
+        index: _builtins.str = ...,
+        digest: _builtins.str = ...,
+        weight: _builtins.float = ...,
+        sparse_weight: _builtins.float = ...,
+        min_suffix: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "index", b"index", "min_suffix", b"min_suffix", "sparse_weight", b"sparse_weight", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Infgram: _TypeAlias = Infgram  # noqa: Y015
 
 @_typing.final
 class Beam(_message.Message):
@@ -224,12 +275,121 @@ class Clause(_message.Message):
 Global___Clause: _TypeAlias = Clause  # noqa: Y015
 
 @_typing.final
+class Step(_message.Message):
+    """A word of a passage."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    FIXED_FIELD_NUMBER: _builtins.int
+    LOOSE_FIELD_NUMBER: _builtins.int
+    CLOSES_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """As written; no white space."""
+    weight: _builtins.int
+    """How much is lost where it is left out."""
+    fixed: _builtins.bool
+    """True: it can't be left out."""
+    loose: _builtins.bool
+    """True: without weight, it may be left out by itself; others without weight
+    go with a neighbour that has some.
+    """
+    closes: _builtins.bool
+    """True: a clause ends behind it."""
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        weight: _builtins.int = ...,
+        fixed: _builtins.bool = ...,
+        loose: _builtins.bool = ...,
+        closes: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["closes", b"closes", "fixed", b"fixed", "loose", b"loose", "text", b"text", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Step: _TypeAlias = Step  # noqa: Y015
+
+@_typing.final
+class Passage(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEPS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___Step]:
+        """The words, in order."""
+
+    def __init__(
+        self,
+        *,
+        steps: _abc.Iterable[Global___Step] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["steps", b"steps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Passage: _TypeAlias = Passage  # noqa: Y015
+
+@_typing.final
+class Outline(_message.Message):
+    """Passages that a text is a compression of: one sentence, made of the words
+    of one of them in its order, and of fillers where words were left out. It
+    begins and ends with a word of weight, or as its passage does. What is left
+    out in between is part of a clause, or begins behind one.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PASSAGES_FIELD_NUMBER: _builtins.int
+    FILLERS_FIELD_NUMBER: _builtins.int
+    SKIP_FIELD_NUMBER: _builtins.int
+    RUN_FIELD_NUMBER: _builtins.int
+    LEAST_FIELD_NUMBER: _builtins.int
+    skip: _builtins.int
+    """Weight that may be left out between two words that stay."""
+    run: _builtins.int
+    """Most words in a row as they stand in the passage."""
+    least: _builtins.int
+    """Weight that a text has before it may end."""
+    @_builtins.property
+    def passages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Passage]:
+        """At least one whose weights add up to `least`."""
+
+    @_builtins.property
+    def fillers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Words that may be put in, one at a time."""
+
+    def __init__(
+        self,
+        *,
+        passages: _abc.Iterable[Global___Passage] | None = ...,
+        fillers: _abc.Iterable[_builtins.str] | None = ...,
+        skip: _builtins.int = ...,
+        run: _builtins.int = ...,
+        least: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fillers", b"fillers", "least", b"least", "passages", b"passages", "run", b"run", "skip", b"skip"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Outline: _TypeAlias = Outline  # noqa: Y015
+
+@_typing.final
 class Prompt(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     CONSTRAINTS_FIELD_NUMBER: _builtins.int
+    OUTLINE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Names the prompt within the request and seeds its samples."""
     text: _builtins.str
@@ -238,16 +398,23 @@ class Prompt(_message.Message):
     def constraints(self) -> _containers.RepeatedCompositeFieldContainer[Global___Clause]:
         """What follows shall satisfy every clause."""
 
+    @_builtins.property
+    def outline(self) -> Global___Outline:
+        """What follows shall be a compression of one of its passages; not with a
+        beam.
+        """
+
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
         text: _builtins.str = ...,
         constraints: _abc.Iterable[Global___Clause] | None = ...,
+        outline: Global___Outline | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["outline", b"outline"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["constraints", b"constraints", "id", b"id", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["constraints", b"constraints", "id", b"id", "outline", b"outline", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -276,7 +443,9 @@ class Sample(_message.Message):
     """True if the model ended the text itself; false if the limit cut it."""
     @_builtins.property
     def clauses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bool]:
-        """For each clause of the prompt's constraints whether the text satisfies it."""
+        """For each clause of the prompt's constraints whether the text satisfies it;
+        and, last, whether it is written along the outline, if there is one.
+        """
 
     def __init__(
         self,
@@ -314,6 +483,26 @@ Global___DescribeRequest: _TypeAlias = DescribeRequest  # noqa: Y015
 class DescribeResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class IndexesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     MODEL_FIELD_NUMBER: _builtins.int
     PARAMETERS_FIELD_NUMBER: _builtins.int
     ARCHITECTURE_FIELD_NUMBER: _builtins.int
@@ -321,6 +510,8 @@ class DescribeResponse(_message.Message):
     CONSTRAINTS_REFUSED_FIELD_NUMBER: _builtins.int
     SCORE_REFUSED_FIELD_NUMBER: _builtins.int
     LOAD_REFUSED_FIELD_NUMBER: _builtins.int
+    INFGRAM_REFUSED_FIELD_NUMBER: _builtins.int
+    INDEXES_FIELD_NUMBER: _builtins.int
     parameters: _builtins.int
     """Number of parameters."""
     architecture: _builtins.str
@@ -335,9 +526,17 @@ class DescribeResponse(_message.Message):
     """Why it can't Score; empty if it can."""
     load_refused: _builtins.str
     """Why it can't load another model; empty if it can."""
+    infgram_refused: _builtins.str
+    """Why it can mix no n-gram index in while it decodes; empty if it can."""
     @_builtins.property
     def model(self) -> Global___ModelPointer:
         """The model that is loaded."""
+
+    @_builtins.property
+    def indexes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """The indexes that it can mix in, cut by the model's own tokenizer: name
+        or alias to digest. The empty name stands for the service's only one.
+        """
 
     def __init__(
         self,
@@ -349,10 +548,12 @@ class DescribeResponse(_message.Message):
         constraints_refused: _builtins.str = ...,
         score_refused: _builtins.str = ...,
         load_refused: _builtins.str = ...,
+        infgram_refused: _builtins.str = ...,
+        indexes: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "constraints_refused", b"constraints_refused", "context_length", b"context_length", "load_refused", b"load_refused", "model", b"model", "parameters", b"parameters", "score_refused", b"score_refused"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "constraints_refused", b"constraints_refused", "context_length", b"context_length", "indexes", b"indexes", "infgram_refused", b"infgram_refused", "load_refused", b"load_refused", "model", b"model", "parameters", b"parameters", "score_refused", b"score_refused"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

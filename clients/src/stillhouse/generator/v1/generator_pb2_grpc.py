@@ -88,7 +88,9 @@ class GeneratorServiceServicer:
         OK; INVALID_ARGUMENT + BadRequest; FAILED_PRECONDITION (another model
         than the one asked for is loaded; constraints or a beam are asked for,
         and this generator can't decode with them: constraints_refused of
-        Describe says why); RESOURCE_EXHAUSTED + RetryInfo.
+        Describe says why; an n-gram index is asked for that it can't mix in:
+        see infgram_refused and indexes of Describe); RESOURCE_EXHAUSTED +
+        RetryInfo; UNAVAILABLE (the index does not answer).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -59,7 +59,9 @@ class GeneratorServiceStub:
     OK; INVALID_ARGUMENT + BadRequest; FAILED_PRECONDITION (another model
     than the one asked for is loaded; constraints or a beam are asked for,
     and this generator can't decode with them: constraints_refused of
-    Describe says why); RESOURCE_EXHAUSTED + RetryInfo.
+    Describe says why; an n-gram index is asked for that it can't mix in:
+    see infgram_refused and indexes of Describe); RESOURCE_EXHAUSTED +
+    RetryInfo; UNAVAILABLE (the index does not answer).
     """
     Score: _grpc.UnaryUnaryMultiCallable[_generator_pb2.ScoreRequest, _generator_pb2.ScoreResponse]
     """Log-likelihood of each continuation given its prefix.
@@ -94,7 +96,9 @@ class GeneratorServiceAsyncStub(GeneratorServiceStub):
     OK; INVALID_ARGUMENT + BadRequest; FAILED_PRECONDITION (another model
     than the one asked for is loaded; constraints or a beam are asked for,
     and this generator can't decode with them: constraints_refused of
-    Describe says why); RESOURCE_EXHAUSTED + RetryInfo.
+    Describe says why; an n-gram index is asked for that it can't mix in:
+    see infgram_refused and indexes of Describe); RESOURCE_EXHAUSTED +
+    RetryInfo; UNAVAILABLE (the index does not answer).
     """
     Score: _aio.UnaryUnaryMultiCallable[_generator_pb2.ScoreRequest, _generator_pb2.ScoreResponse]  # type: ignore[assignment]
     """Log-likelihood of each continuation given its prefix.
@@ -144,7 +148,9 @@ class GeneratorServiceServicer(metaclass=_abc_1.ABCMeta):
         OK; INVALID_ARGUMENT + BadRequest; FAILED_PRECONDITION (another model
         than the one asked for is loaded; constraints or a beam are asked for,
         and this generator can't decode with them: constraints_refused of
-        Describe says why); RESOURCE_EXHAUSTED + RetryInfo.
+        Describe says why; an n-gram index is asked for that it can't mix in:
+        see infgram_refused and indexes of Describe); RESOURCE_EXHAUSTED +
+        RetryInfo; UNAVAILABLE (the index does not answer).
         """
 
     @_abc_1.abstractmethod

@@ -2696,6 +2696,8 @@ class DecodeSessionRequest(_message.Message):
     RESET_FIELD_NUMBER: _builtins.int
     TOP_FIELD_NUMBER: _builtins.int
     PIECES_FIELD_NUMBER: _builtins.int
+    ROW_FIELD_NUMBER: _builtins.int
+    MIN_SUFFIX_FIELD_NUMBER: _builtins.int
     index: _builtins.str
     """First message: the index to ask; empty means the only one."""
     reset: _builtins.bool
@@ -2704,6 +2706,12 @@ class DecodeSessionRequest(_message.Message):
     """As NtdRequest.top."""
     pieces: _builtins.bool
     """As NtdRequest.pieces."""
+    row: _builtins.int
+    """Which of the stream's contexts this is about; below 4096."""
+    min_suffix: _builtins.int
+    """Answers from shorter suffixes come without their next tokens, which may
+    be very many.
+    """
     @_builtins.property
     def append(self) -> Global___Query:
         """Tokens behind those of the messages before; may be empty."""
@@ -2716,10 +2724,12 @@ class DecodeSessionRequest(_message.Message):
         reset: _builtins.bool = ...,
         top: _builtins.int = ...,
         pieces: _builtins.bool = ...,
+        row: _builtins.int = ...,
+        min_suffix: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["append", b"append"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["append", b"append", "index", b"index", "pieces", b"pieces", "reset", b"reset", "top", b"top"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["append", b"append", "index", b"index", "min_suffix", b"min_suffix", "pieces", b"pieces", "reset", b"reset", "row", b"row", "top", b"top"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

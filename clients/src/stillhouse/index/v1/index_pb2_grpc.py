@@ -594,6 +594,7 @@ class IndexServiceServicer:
     def DecodeSession(self, request_iterator, context):
         """Holds the place of a growing context, so that the distribution after one
         more token costs one narrowing. One answer per message, in their order.
+        Several contexts, as rows of a batch that is decoded, grow side by side.
         The session keeps the index it began with, even if its name is swapped.
 
         OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.

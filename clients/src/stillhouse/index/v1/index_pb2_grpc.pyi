@@ -263,6 +263,7 @@ class IndexServiceStub:
     DecodeSession: _grpc.StreamStreamMultiCallable[_index_pb2.DecodeSessionRequest, _index_pb2.DecodeSessionResponse]
     """Holds the place of a growing context, so that the distribution after one
     more token costs one narrowing. One answer per message, in their order.
+    Several contexts, as rows of a batch that is decoded, grow side by side.
     The session keeps the index it began with, even if its name is swapped.
 
     OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
@@ -479,6 +480,7 @@ class IndexServiceAsyncStub(IndexServiceStub):
     DecodeSession: _aio.StreamStreamMultiCallable[_index_pb2.DecodeSessionRequest, _index_pb2.DecodeSessionResponse]  # type: ignore[assignment]
     """Holds the place of a growing context, so that the distribution after one
     more token costs one narrowing. One answer per message, in their order.
+    Several contexts, as rows of a batch that is decoded, grow side by side.
     The session keeps the index it began with, even if its name is swapped.
 
     OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.
@@ -926,6 +928,7 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_index_pb2.DecodeSessionResponse], _abc.AsyncIterator[_index_pb2.DecodeSessionResponse]]:
         """Holds the place of a growing context, so that the distribution after one
         more token costs one narrowing. One answer per message, in their order.
+        Several contexts, as rows of a batch that is decoded, grow side by side.
         The session keeps the index it began with, even if its name is swapped.
 
         OK; INVALID_ARGUMENT + BadRequest; NOT_FOUND; FAILED_PRECONDITION.

@@ -105,6 +105,9 @@ class Run(_message.Message):
     STAGE_TOTAL_FIELD_NUMBER: _builtins.int
     LOSS_FIELD_NUMBER: _builtins.int
     SECONDS_FIELD_NUMBER: _builtins.int
+    HELD_OUT_LOSS_FIELD_NUMBER: _builtins.int
+    TOKENS_PER_SECOND_FIELD_NUMBER: _builtins.int
+    ETA_SECONDS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The run's id, also the name of its folder."""
     state: Global___RunState.ValueType
@@ -131,6 +134,14 @@ class Run(_message.Message):
     """Loss of the last training step; 0 before the first."""
     seconds: _builtins.float
     """Seconds the run has worked, resumptions added up."""
+    held_out_loss: _builtins.float
+    """Loss of the student on the samples that are only watched (nats a token);
+    0 before the first, and without student.validation.
+    """
+    tokens_per_second: _builtins.float
+    """Tokens a second of the training; 0 outside of it and while nothing tells."""
+    eta_seconds: _builtins.float
+    """Seconds to the end of the training; 0 outside of it and while nothing tells."""
     @_builtins.property
     def progress(self) -> _containers.RepeatedCompositeFieldContainer[Global___GenerationProgress]:
         """Progress of each generation so far, in order."""
@@ -152,10 +163,13 @@ class Run(_message.Message):
         stage_total: _builtins.int = ...,
         loss: _builtins.float = ...,
         seconds: _builtins.float = ...,
+        held_out_loss: _builtins.float = ...,
+        tokens_per_second: _builtins.float = ...,
+        eta_seconds: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates_pending", b"candidates_pending", "folder", b"folder", "generation", b"generation", "generations", b"generations", "id", b"id", "loss", b"loss", "message", b"message", "progress", b"progress", "prompts_pending", b"prompts_pending", "seconds", b"seconds", "stage", b"stage", "stage_done", b"stage_done", "stage_total", b"stage_total", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates_pending", b"candidates_pending", "eta_seconds", b"eta_seconds", "folder", b"folder", "generation", b"generation", "generations", b"generations", "held_out_loss", b"held_out_loss", "id", b"id", "loss", b"loss", "message", b"message", "progress", b"progress", "prompts_pending", b"prompts_pending", "seconds", b"seconds", "stage", b"stage", "stage_done", b"stage_done", "stage_total", b"stage_total", "state", b"state", "tokens_per_second", b"tokens_per_second"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.filter.words import content_words, ends_sentence, ngrams, spans, words
+from stillhouse.text.words import content_words, ends_sentence, ngrams, spans, words
 
 
 def test_words_are_folded() -> None:

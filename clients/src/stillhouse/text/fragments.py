@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.filter.words import per_text, words
+from stillhouse.text.words import per_text, words
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,244 @@
+"""Writing along passages: a text takes the words of one passage in its order and leaves others out.
+
+Compression by deletion (Knight and Marcu 2002, section 1) as a constraint on decoding, beside
+the clauses of NeuroLogic: what a weak model may say next are the next words of a passage, or
+light words of its own, so that it can't change who does what to whom.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stillhouse.errors import InvalidArgument
+from stillhouse.generator.types import Decoding, Outline, Step
+
+if TYPE_CHECKING:  # at run time rpc.py, which only checks outlines, would need transformers
+    from services.checkpoints.vocabulary import Vocabulary
+
+_PERIOD = b"."
+_WORD = re.compile(r"\w+")
+
+
+class Thread(NamedTuple):
+    """One way to read a text: which step of which passage it took last (-1: none yet), what it
+    left out since the last step of weight, the weight and the run of neighbours taken so far,
+    the filler behind it; `rest` is what is left to write of the word under way.
+    """
+
+    passage: int
+    place: int = -1
+    left_out: int = 0
+    weight: int = 0
+    run: int = 0
+    filler: bytes = b""
+    over: bool = False
+    rest: bytes = b""
+
+    @property
+    def begun(self) -> bool:
+        """Whether a word was written."""
+        return self.place >= 0 or bool(self.filler)
+
+
+Reading = frozenset[Thread]
+"""All ways to read a text so far; none: it strays from every passage."""
+
+
+class Compression:
+    """An outline over a vocabulary; shared by all texts that are written along it."""
+
+    def __init__(self, outline: Outline, vocabulary: Vocabulary) -> None:
+        self._outline = outline
+        self._vocabulary = vocabulary
+        self._fillers = tuple(filler.encode() for filler in outline.fillers)
+        self._written = [[_forms(step.text) for step in passage] for passage in outline.passages]
+        self._last_fixed = [
+            max((i for i, step in enumerate(passage) if step.fixed), default=-1)
+            for passage in outline.passages
+        ]
+        self._spelled: dict[bytes, NDArray[np.int64]] = {}
+        self._options: dict[Thread, list[tuple[bytes, Thread]]] = {}
+        self._allowed: dict[Reading, NDArray[np.bool_]] = {}
+        self._advanced: dict[tuple[Reading, int], Reading] = {}
+        starts = map(Thread, range(len(outline.passages)))
+        self.start: Reading = frozenset(one for one in starts if self._can_end(one))
+
+    def advance(self, reading: Reading, token: int) -> Reading:
+        """The readings that are left with one more token."""
+        key = (reading, token)
+        found = self._advanced.get(key)
+        if found is None:
+            piece = self._vocabulary.piece(token)
+            after = {one for thread in reading for one in self._read(thread, piece)}
+            found = self._advanced[key] = frozenset(after)
+        return found
+
+    def allowed(self, reading: Reading) -> NDArray[np.bool_]:
+        """(size,): tokens that leave a reading; the text may end where one is complete."""
+        found = self._allowed.get(reading)
+        if found is None:
+            found = self._allowed[reading] = self._find_allowed(reading)
+        return found
+
+    def _find_allowed(self, reading: Reading) -> NDArray[np.bool_]:
+        allowed = np.zeros(len(self._vocabulary.lengths), bool)
+        for thread in reading:
+            if thread.over and not thread.rest:
+                allowed[list(self._vocabulary.ends)] = True
+            elif thread.rest:
+                allowed[self._spellings(thread.rest)] = True
+            else:
+                for text, _ in self._next(thread):
+                    allowed[self._spellings(text)] = True
+        return allowed
+
+    def holds(self, text: str) -> bool:
+        """Whether a finished text is a compression of one of the passages."""
+        reading = self.start
+        for piece in re.findall(rb"\s*\S+", text.strip().encode()):
+            reading = frozenset(one for thread in reading for one in self._read(thread, piece))
+        return any(thread.over and not thread.rest for thread in reading)
+
+    def _read(self, thread: Thread, piece: bytes) -> Iterator[Thread]:
+        if not piece:
+            yield thread
+            return
+        ways = [(thread.rest, thread)] if thread.rest else self._next(thread)
+        for text, after in ways:
+            if text.startswith(piece):
+                yield after._replace(rest=text[len(piece) :])
+            elif piece.startswith(text):
+                yield from self._read(after._replace(rest=b""), piece[len(text) :])
+
+    def _next(self, thread: Thread) -> list[tuple[bytes, Thread]]:
+        """What may be written at the end of a word, and where that leads."""
+        found = self._options.get(thread)
+        if found is None:
+            ways = self._find_next(thread)
+            found = self._options[thread] = [one for one in ways if self._can_end(one[1])]
+        return found
+
+    def _can_end(self, thread: Thread) -> bool:
+        """Whether a text can come to its end from there, length aside."""
+        return thread.over or self._complete(thread) or bool(self._next(thread))
+
+    def _find_next(self, thread: Thread) -> Iterator[tuple[bytes, Thread]]:
+        if thread.over:
+            return
+        outline = self._outline
+        if self._complete(thread):
+            yield _PERIOD, thread._replace(over=True)
+        if not thread.filler:
+            for filler in self._fillers:
+                yield from _behind(thread, (filler,), thread._replace(filler=filler))
+        passage, left_out = outline.passages[thread.passage], thread.left_out
+        gap: list[Step] = []
+        last = passage[thread.place] if thread.place >= 0 else None
+        for place in range(thread.place + 1, len(passage)):
+            step = passage[place]
+            size = _size(step.text)
+            run = thread.run + size if last and not gap else min(size, outline.run)
+            stands_in = not thread.filler or _other_words(gap, thread.filler)
+            if run <= outline.run and stands_in and _may_follow(last, gap, step):
+                weight = min(thread.weight + step.weight, outline.least)
+                kept = 0 if step.weight or step.fixed else left_out
+                after = Thread(thread.passage, place, kept, weight, run)
+                yield from _behind(thread, self._written[thread.passage][place], after)
+            if step.fixed:
+                return
+            gap.append(step)
+            if thread.place >= 0:
+                left_out += step.weight
+            if left_out > outline.skip:
+                return
+
+    def _complete(self, thread: Thread) -> bool:
+        passage = self._outline.passages[thread.passage]
+        return (
+            thread.place >= max(0, self._last_fixed[thread.passage])
+            and thread.weight >= self._outline.least
+            and not thread.filler
+            and (passage[thread.place].weight > 0 or thread.place == len(passage) - 1)
+        )
+
+    def _spellings(self, text: bytes) -> NDArray[np.int64]:
+        """The tokens that write `text` or begin it."""
+        found = self._spelled.get(text)
+        if found is None:
+            ids = self._vocabulary.ids
+            tokens = [token for end in range(len(text)) for token in ids.get(text[: end + 1], ())]
+            found = self._spelled[text] = np.array(tokens, np.int64)
+        return found
+
+
+def check_outline(outline: Outline | None, decoding: Decoding, field: str) -> None:
+    """InvalidArgument names what makes it impossible to write along."""
+    if outline is None:
+        return
+    if decoding.beam is not None:
+        raise InvalidArgument(field, "can't be searched along; leave decoding.beam out to sample")
+    if outline.run == 0:
+        raise InvalidArgument(f"{field}.run", "must be 1 or more")
+    if not any(sum(s.weight for s in one) >= outline.least for one in outline.passages):
+        raise InvalidArgument(
+            f"{field}.passages", f"none has a weight of {outline.least}, which a text must have"
+        )
+    for text in (*outline.fillers, *(s.text for one in outline.passages for s in one)):
+        if not text or text.split() != [text]:
+            raise InvalidArgument(field, f"{text!r} is no word: it must hold no white space")
+
+
+def _may_follow(last: Step | None, gap: Sequence[Step], step: Step) -> bool:
+    """Whether `step` may follow `last`, the first of a text None, with `gap` left out between."""
+    if not gap:
+        return True
+    if last is None:
+        return step.weight > 0
+    if any(one.closes for one in gap) and not last.closes:
+        return False
+    return any(one.weight for one in gap) or all(one.loose for one in gap)
+
+
+def _other_words(gap: Sequence[Step], filler: bytes) -> bool:
+    """Whether `gap` is more than the filler that is put in its place."""
+    return [step.text.lower().encode() for step in gap] not in ([], [filler])
+
+
+@lru_cache(4096)
+def _size(text: str) -> int:
+    """Words of a step, which may be `io.open(file)`."""
+    return max(1, len(_WORD.findall(text)))
+
+
+def _behind(
+    thread: Thread, forms: Sequence[bytes], after: Thread
+) -> Iterator[tuple[bytes, Thread]]:
+    """A word behind the last one; the first of a text in either case, with a space or without."""
+    for form in forms:
+        if thread.begun:
+            yield b" " + form, after
+            continue
+        for cased in {form, _capitalised(form)}:
+            yield cased, after
+            yield b" " + cased, after
+
+
+def _capitalised(form: bytes) -> bytes:
+    word = form.decode()
+    return (word[0].upper() + word[1:]).encode()
+
+
+@lru_cache(4096)
+def _forms(text: str) -> tuple[bytes, ...]:
+    """A word without the mark behind it, and with a comma where it has one."""
+    bare = text.rstrip(".,;:!?") or text
+    written = [bare]
+    if text == f"{bare},":
+        written.append(text)
+    return tuple(one.encode() for one in dict.fromkeys(written))

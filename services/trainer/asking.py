@@ -1,0 +1,63 @@
+"""How one model is asked about documents, and the pairs that teach a student the same."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from services.trainer.control import NOTHING, Buckets, in_turn, measured
+from services.trainer.prompts import make_prompt
+from services.trainer.students.pairs import Pair
+from stillhouse.corpus import SourceDocument
+from stillhouse.recipe import Control, PromptTemplate, Recipe
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Prompts for the models that share a tokenizer."""
+
+    prompt: PromptTemplate
+    tokenizer: PreTrainedTokenizerBase
+
+    @classmethod
+    def student(cls, recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Asking:
+        """Of a student, which may come from a model without a chat template."""
+        chat = recipe.prompt.chat and tokenizer.chat_template is not None
+        return cls(recipe.prompt.model_copy(update={"chat": chat}), tokenizer)
+
+    def about(self, text: str, asked: Buckets = NOTHING) -> str:
+        """The prompt for a document's text, the code of what is asked for behind the text."""
+        told = f"{text}\n\n{asked.code}" if asked.code else text
+        return make_prompt(told, self.prompt, self.tokenizer)
+
+
+def asked_in_turn(
+    asking: Asking, documents: Sequence[SourceDocument], control: Control
+) -> dict[str, str]:
+    """Prompts by document id, each for the buckets that its document's turn brings."""
+    return {
+        one.id: asking.about(one.text, in_turn(place, control))
+        for place, one in enumerate(documents)
+    }
+
+
+def pairs_of(
+    rows: Sequence[Mapping[str, Any]], asking: Asking, recipe: Recipe, seed: int
+) -> list[Pair]:
+    """What the accepted samples teach; `rows` are those of a dataset.
+
+    A share of `control.unasked` has no code, so that a student also answers without one.
+    """
+    rng = random.Random(seed)
+    pairs = []
+    for row in rows:
+        document, target = row["document"], row["summary"]
+        buckets = measured(document, target, recipe.control)
+        told = NOTHING if rng.random() < recipe.control.unasked else buckets
+        prompt = asking.about(document, told)
+        pairs.append(Pair(prompt, target, row["source_id"], buckets.code))
+    return pairs

@@ -1,0 +1,84 @@
+"""Control: what a target is measured to be, trained as a code that callers then ask by.
+
+Referee-Control's way (Sclar et al. 2022): each pair is put into a bucket by what was
+measured of it, never by what was asked for, and the bucket's number stands behind the
+document, ten times over. The codes are plain words: new tokens would need embeddings that
+LoRA leaves at random, and any checkpoint reads a number.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from stillhouse.recipe import Control
+from stillhouse.text.fragments import fragments
+from stillhouse.text.words import words
+
+_TIMES = 10
+
+Kind = Literal["length", "extractiveness"]
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """A bucket of each kind, counted from 0; None where a kind is not controlled or not asked."""
+
+    length: int | None = None
+    extractiveness: int | None = None
+
+    @property
+    def code(self) -> str:
+        """The lines that ask for these buckets; empty for none."""
+        named = (("length", self.length), ("extractiveness", self.extractiveness))
+        return "\n".join(
+            " ".join([name, *[str(number)] * _TIMES])
+            for name, number in named
+            if number is not None
+        )
+
+
+NOTHING = Buckets()
+
+
+def bucket(value: float, edges: Sequence[float]) -> int:
+    """The bucket of a value, 0 to len(edges): a value on an edge lies above it."""
+    return bisect_right(edges, value)
+
+
+def value(kind: Kind, document: str, target: str, control: Control) -> float:
+    """What the edges of a kind divide: words or their ratio to the document's, or coverage."""
+    if kind == "extractiveness":
+        return fragments(target, document).coverage
+    count = len(words(target))
+    return count if control.unit == "words" else count / max(1, len(words(document)))
+
+
+def measured(document: str, target: str, control: Control) -> Buckets:
+    """The buckets of a pair, of the kinds that are controlled."""
+
+    def of(kind: Kind, edges: Sequence[float]) -> int | None:
+        return bucket(value(kind, document, target, control), edges) if edges else None
+
+    return Buckets(of("length", control.length), of("extractiveness", control.extractiveness))
+
+
+def in_turn(place: int, control: Control) -> Buckets:
+    """What the document at `place` is asked for, as `control.ask_…` say.
+
+    In rotation each bucket of length comes with each of extractiveness before any repeats.
+    """
+    return Buckets(
+        _asked(place, control.ask_length, control.length),
+        _asked(
+            place // (len(control.length) + 1), control.ask_extractiveness, control.extractiveness
+        ),
+    )
+
+
+def _asked(place: int, asked: int | str, edges: Sequence[float]) -> int | None:
+    if not edges or asked == "nothing":
+        return None
+    return asked if isinstance(asked, int) else place % (len(edges) + 1)

@@ -1,0 +1,48 @@
+"""The sentences of a document as outlines: what may be left out of a compression, and what not."""
+
+from __future__ import annotations
+
+from stillhouse.corpus.sentences import sentences
+from stillhouse.generator.types import Outline, Step
+from stillhouse.recipe import Compression
+from stillhouse.text.weights import TURNING, is_key, standard
+from stillhouse.text.words import words
+
+FILLERS = ("a", "an", "the")
+_LONGEST = 80  # words of a passage; more is no sentence
+
+
+def outline_of(text: str, settings: Compression | None) -> Outline | None:
+    """The outline of a document's sentences; None where none has words enough, or none is asked.
+
+    A step weighs as many key words as it has; one that holds a word that turns a meaning is
+    fixed (`stillhouse.text.weights`).
+    """
+    if settings is None:
+        return None
+    every = map(_steps, sentences(text))
+    passages = tuple(
+        one for one in every if len(one) <= _LONGEST and _weight(one) >= settings.least
+    )
+    if not passages:
+        return None
+    return Outline(passages, FILLERS, settings.skip, settings.run, settings.least)
+
+
+def _steps(sentence: str) -> tuple[Step, ...]:
+    return tuple(_step(chunk) for chunk in sentence.split())
+
+
+def _step(chunk: str) -> Step:
+    inside = [standard(word) for word in words(chunk)]
+    return Step(
+        chunk,
+        weight=sum(map(is_key, inside)),
+        fixed=any(word in TURNING for word in inside),
+        loose=chunk.lower() in FILLERS,
+        closes=chunk.endswith((",", ";", ":")),
+    )
+
+
+def _weight(passage: tuple[Step, ...]) -> int:
+    return sum(step.weight for step in passage)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from services.trainer.asking import Asking, asked_in_turn, pairs_of
+from services.trainer.control import Buckets
+from stillhouse.corpus import SourceDocument
+from stillhouse.recipe import Control, PromptTemplate, Recipe
+from tests.support.tiny_model import tiny_tokenizer
+
+PLAIN = PromptTemplate(template="{document}\n\nTL;DR:", chat=False)
+CONTROL = Control(length=(2, 4), unasked=0.0)
+ROWS = [
+    {"document": f"document {n}", "summary": "word " * n, "source_id": f"d{n}"} for n in range(1, 6)
+]
+
+
+def test_the_code_stands_between_the_document_and_what_follows_it() -> None:
+    asking = Asking(PLAIN, tiny_tokenizer())
+    assert asking.about("a heap") == "a heap\n\nTL;DR:"
+    asked = asking.about("a heap", Buckets(length=1))
+    assert asked == "a heap\n\nlength 1 1 1 1 1 1 1 1 1 1\n\nTL;DR:"
+
+
+def test_a_student_is_asked_through_its_own_chat_template_if_it_has_one() -> None:
+    recipe = Recipe(prompt=PromptTemplate(template="Say: {document}"))
+    tokenizer = tiny_tokenizer()
+    chatting = Asking.student(recipe, tokenizer).about("a heap")
+    assert chatting == "<|start|>Say: a heap<|end|><|start|>"
+    tokenizer.chat_template = None
+    assert Asking.student(recipe, tokenizer).about("a heap") == "Say: a heap"
+
+
+def test_pairs_have_the_code_of_what_they_are() -> None:
+    recipe = Recipe(prompt=PLAIN, control=CONTROL)
+    asking = Asking(PLAIN, tiny_tokenizer())
+    pairs = pairs_of(ROWS, asking, recipe, seed=1)
+    buckets = [0, 1, 1, 2, 2]
+    for row, pair, number in zip(ROWS, pairs, buckets, strict=True):
+        assert pair.prompt == asking.about(str(row["document"]), Buckets(length=number))
+        assert pair.target == row["summary"]
+        assert pair.source == row["source_id"]
+        assert pair.bucket == Buckets(length=number).code
+
+
+def test_a_share_of_the_pairs_has_no_code_and_keeps_its_bucket() -> None:
+    recipe = Recipe(prompt=PLAIN, control=CONTROL.model_copy(update={"unasked": 0.25}))
+    pairs = pairs_of(ROWS * 200, Asking(PLAIN, tiny_tokenizer()), recipe, seed=1)
+    bare = [pair for pair in pairs if "length" not in pair.prompt]
+    assert 200 < len(bare) < 300
+    assert all(pair.bucket for pair in bare)
+    assert pairs == pairs_of(ROWS * 200, Asking(PLAIN, tiny_tokenizer()), recipe, seed=1)
+
+
+def test_without_control_pairs_are_what_the_teacher_was_asked() -> None:
+    asking = Asking(PLAIN, tiny_tokenizer())
+    pairs = pairs_of(ROWS, asking, Recipe(prompt=PLAIN), seed=1)
+    assert [pair.prompt for pair in pairs] == [asking.about(f"document {n}") for n in range(1, 6)]
+    assert {pair.bucket for pair in pairs} == {""}
+
+
+def test_documents_are_asked_in_turn() -> None:
+    documents = [SourceDocument(f"d{n}", f"text {n}") for n in range(4)]
+    asking = Asking(PLAIN, tiny_tokenizer())
+    asked = asked_in_turn(asking, documents, CONTROL)
+    assert list(asked.values()) == [
+        asking.about(f"text {n}", Buckets(length=n % 3)) for n in range(4)
+    ]

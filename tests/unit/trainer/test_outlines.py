@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.checkpoints.load import load
+from services.checkpoints.vocabulary import Vocabulary
+from services.filter.layers.base import Answers, Pair
+from services.filter.layers.grounding import Grounding
+from services.generator.constraints.outline import Compression as Written
+from services.trainer.outlines import outline_of
+from stillhouse.filter.types import Candidate, Document
+from stillhouse.recipe import Compression
+from tests.support.tiny_model import make_tiny_model
+
+
+@pytest.fixture(scope="module")
+def tiny_vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Vocabulary:
+    return load(make_tiny_model(tmp_path_factory.mktemp("model"))).vocabulary
+
+
+DEFAULT = Compression()
+TEXT = "cache writer opens the file of disk before or lock releases a reader not only waits x"
+WORDS = TEXT.split()
+
+
+def test_steps_weigh_their_key_words_and_turning_words_are_fixed() -> None:
+    outline = outline_of("Read it. A reader of io.open(file) can't wait, unless forced.", DEFAULT)
+    assert outline is not None
+    (passage,) = outline.passages
+    told = [(step.text, step.weight, step.fixed, step.loose, step.closes) for step in passage]
+    assert told == [
+        ("A", 0, False, True, False),
+        ("reader", 1, False, False, False),
+        ("of", 0, False, False, False),
+        ("io.open(file)", 3, False, False, False),
+        ("can't", 1, True, False, False),
+        ("wait,", 1, False, False, True),
+        ("unless", 1, True, False, False),
+        ("forced.", 1, False, False, False),
+    ]
+
+
+def test_no_outline_where_none_is_asked_or_no_sentence_is_long_enough() -> None:
+    assert outline_of("The reader waits for the writer of the disk.", None) is None
+    assert outline_of("The reader waits.", DEFAULT) is None
+    assert outline_of("", DEFAULT) is None
+
+
+@settings(deadline=None, max_examples=200)
+@given(words=st.lists(st.sampled_from(WORDS), min_size=5, max_size=14), seed=st.integers(0, 100))
+def test_what_is_written_along_an_outline_passes_grounding(
+    words: list[str], seed: int, tiny_vocabulary: Vocabulary
+) -> None:
+    document = " ".join(words) + "."
+    outline = outline_of(document, DEFAULT)
+    if outline is None:
+        return
+    compression = Written(outline, tiny_vocabulary)
+    if not compression.start:
+        return
+    rng, reading, tokens = random.Random(seed), compression.start, list[int]()
+    while True:
+        token = rng.choice(np.flatnonzero(compression.allowed(reading)).tolist())
+        if token in tiny_vocabulary.ends:
+            break
+        tokens.append(token)
+        reading = compression.advance(reading, token)
+    text = b"".join(tiny_vocabulary.piece(token) for token in tokens).decode()
+    layer = Grounding(Grounding.Thresholds())
+    pair = Pair(Document("d", document), Candidate("c", "d", 0, text))
+    assert layer.rule(layer.measure(pair, Answers())) is None, (text, document)
