@@ -68,7 +68,7 @@ def test_targets_are_services_that_listen_there() -> None:
                 host, _, port = with_default(value).removeprefix("dns:///").rpartition(":")
                 assert ports[host] == int(port)
                 found += 1
-    assert found == 7
+    assert found == 10
 
 
 def test_our_services_are_confined_checked_and_end_in_time() -> None:
