@@ -52,10 +52,9 @@ class Server:
         tokens = door.tokens(settings)
         guard = ErrorInterceptor(admission=Admission(settings.admission))
         self._credentials = door.credentials(settings)
-        self._options = (*OPTIONS, ("grpc.so_reuseport", int(settings.share_port)))
         self.grpc = grpc.aio.server(
             interceptors=[TokenInterceptor(tokens), guard] if tokens else [guard],
-            options=self._options,
+            options=(*OPTIONS, ("grpc.so_reuseport", int(settings.share_port))),
         )
         self._settings = settings
         self._health = health.aio.HealthServicer()
@@ -83,7 +82,9 @@ class Server:
         return self.grpc.add_secure_port(address, self._credentials)
 
     async def _start_probed(self, address: str) -> None:
-        self._probed = grpc.aio.server(options=self._options)
+        self._probed = grpc.aio.server(
+            options=(*OPTIONS, ("grpc.so_reuseport", int(self._settings.share_port)))
+        )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._probed)
         _listening("STILLHOUSE_HEALTH_LISTEN", address, self._probed.add_insecure_port)
         await self._probed.start()

@@ -21,11 +21,6 @@ class ServiceSettings(BaseSettings):
     )
 
     listen: str = Field(default="127.0.0.1:0", description="Address and port of the gRPC server.")
-    health_listen: str = Field(
-        default="",
-        description="A second address that answers health checks alone, always in plain text: for "
-        "probes, where the server has TLS; empty: none.",
-    )
     nats_url: str = Field(default="nats://127.0.0.1:4222", description="Where the broker is.")
     drain_seconds: float = Field(
         default=20.0, ge=0, description="Time that calls under way get after SIGTERM."
@@ -36,6 +31,11 @@ class ServiceSettings(BaseSettings):
     )
     share_port: bool = Field(
         default=False, description="Let other processes listen on the same port."
+    )
+    health_listen: str = Field(
+        default="",
+        description="A second address that answers health checks alone, always in plain text: for "
+        "probes, where the server has TLS; empty: none.",
     )
     tls_certificate: Path | None = Field(
         default=None, description="PEM file of the server's certificate chain; unset: plain text."
