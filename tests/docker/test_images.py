@@ -22,8 +22,8 @@ def test_no_compiler_no_pip_no_root(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["topology", "index", "filter", "gateway"])
 def test_no_torch_where_nothing_learns(name: str) -> None:
-    found = inside(name, "python -c 'import importlib.util as u; print(u.find_spec(\"torch\"))'")
-    assert found.strip() == "None"
+    script = "from importlib.util import find_spec; print(find_spec('torch'), find_spec('pyarrow'))"
+    assert inside(name, f'python -c "{script}"').strip() == "None None"
 
 
 @pytest.mark.parametrize("name", SERVICES)
