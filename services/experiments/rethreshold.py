@@ -12,9 +12,17 @@ from typing import Any
 
 from services.filter.layers import build
 from services.filter.layers.base import NO_SCORE, Case, Layer, Pair
-from services.trainer.buffer import NEAR_DUPLICATE, Judged, TrainingBuffer
+from services.trainer.near_duplicates import NEAR_DUPLICATE, NearDuplicates
 from stillhouse.errors import FailedPrecondition, InvalidArgument
 from stillhouse.filter.types import Candidate, Cascade, Document, LayerConfig, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A candidate with its final verdict."""
+
+    candidate: Candidate
+    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +81,14 @@ def rejudge(
                 f"the layer {layer.name!r} compared candidates by a model, and those comparisons "
                 "are not stored; only a new run can judge them again"
             )
-    buffer = TrainingBuffer(near_duplicate)
+    seen = NearDuplicates(near_duplicate)
+    judged: list[Judged] = []
     for batch in sorted({one.batch for one in stored}):
         part = [one for one in stored if one.batch == batch]
-        buffer.add([one.candidate for one in part], _judge(layers, documents, part))
-    return buffer.rows
+        candidates = [one.candidate for one in part]
+        verdicts = seen.judge(candidates, _judge(layers, documents, part))
+        judged += map(Judged, candidates, verdicts)
+    return judged
 
 
 def _judge(

@@ -9,10 +9,10 @@ from typing import Any
 
 from services.experiments.rethreshold import Stored
 from services.trainer import tables
-from services.trainer.buffer import NEAR_DUPLICATE
 from services.trainer.cascades import cascade_of
 from services.trainer.files import RunFolder, read_table
 from services.trainer.funnel import funnel
+from services.trainer.near_duplicates import NEAR_DUPLICATE
 from stillhouse.errors import NotFound
 from stillhouse.filter.types import LayerStats, Verdict
 from stillhouse.recipe import Recipe

@@ -34,7 +34,13 @@ async def main(settings: TrainerSettings) -> None:
         ):
             js = client.jetstream()
             backends = Backends(
-                js, Publisher(js), generator, workers, judge, settings.training_processes
+                js,
+                Publisher(js),
+                generator,
+                workers,
+                judge,
+                settings.shard_rows,
+                settings.training_processes,
             )
             runs = Runs(settings.runs_dir, settings.models_dir, backends)
             server = Server(settings, ("stillhouse.trainer.v1.TrainerService",))

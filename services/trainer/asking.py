@@ -61,3 +61,9 @@ def pairs_of(
         prompt = asking.about(document, told)
         pairs.append(Pair(prompt, target, row["source_id"], buckets.code))
     return pairs
+
+
+def expert_recipe(recipe: Recipe) -> Recipe:
+    """The recipe by which a teacher is trained on its own survivors: whole, without codes."""
+    student = recipe.student.model_copy(update={"layers": 0})
+    return recipe.model_copy(update={"student": student, "control": Control()})

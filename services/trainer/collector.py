@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -9,7 +10,8 @@ from dataclasses import dataclass
 
 import nats.errors
 from nats.js import JetStreamContext
-from nats.js.errors import NotFoundError
+from nats.js.api import ConsumerConfig, DeliverPolicy
+from nats.js.errors import APIError, NotFoundError
 
 from services.runtime.streams import Publisher
 from services.topology import (
@@ -22,6 +24,7 @@ from services.topology import (
 )
 from services.trainer import tables
 from services.trainer.buffer import TrainingBuffer
+from services.trainer.cancelling import raise_if_cancelled, to_the_end
 from services.trainer.files import RunFolder, read_table, write_table
 from services.trainer.prompts import Plan
 from services.trainer.schedule import Schedule
@@ -69,8 +72,9 @@ class Work:
 class Collector:
     """Gives out the batches of a generation and takes their verdicts.
 
-    Verdicts are stored before they are acknowledged, each batch in a file of its own,
-    so that a repeated delivery changes nothing and a resumed run repeats nothing.
+    Verdicts are stored before they are acknowledged, each batch in a file of its own until
+    the buffer has it on disk, so that a repeated delivery changes nothing and a resumed run
+    repeats nothing.
     """
 
     def __init__(self, js: JetStreamContext, publisher: Publisher, folder: RunFolder) -> None:
@@ -84,35 +88,56 @@ class Collector:
         schedule: Schedule,
         buffer: TrainingBuffer,
         changed: Callable[[], None],
-    ) -> int:
+    ) -> None:
         """Run the schedule to its end; `changed` is called after each batch.
 
-        Returns the number of batches judged. FailedPrecondition if a message was
-        given up on its way.
+        FailedPrecondition if a message was given up on its way.
         """
-        run = self._folder.id
-        subscription = await self._js.pull_subscribe(
-            verdicts_subject(run), durable=f"trainer-{run}", stream=VERDICTS
-        )
+        subscription = await self._subscribe(buffer)
         known_dead = await self._last_dead()
-        complete = 0
-        while True:
+        while not schedule.done:
+            raise_if_cancelled()
             for batch in schedule.take():
                 if not self._folder.part(work.generation, batch).exists():
                     await self._give(work, batch)
-            while (part := self._folder.part(work.generation, complete)).exists():
-                candidates, verdicts = tables.judged_from(read_table(part))
-                schedule.complete(complete, buffer.add(candidates, verdicts))
-                complete += 1
+            part = self._folder.part(work.generation, buffer.batches)
+            if part.exists():
+                batch = buffer.batches
+                schedule.complete(batch, await to_the_end(buffer.add, read_table(part)))
+                if buffer.due:
+                    await self._checkpoint(subscription, buffer)
                 changed()
-                if schedule.done or not self._folder.part(work.generation, complete).exists():
-                    break
-            if schedule.done:
-                return complete
-            if not self._folder.part(work.generation, complete).exists():
-                await self._take(subscription, work)
+            else:
+                await self._take(subscription, work, buffer)
                 if await self._last_dead() != known_dead:
                     raise FailedPrecondition(await self._dead_reason())
+
+    async def _subscribe(self, buffer: TrainingBuffer) -> JetStreamContext.PullSubscription:
+        """To what the buffer does not have yet, if the consumer is not there any more."""
+        run = self._folder.id
+        config = ConsumerConfig()
+        if buffer.stream_sequence:
+            config.deliver_policy = DeliverPolicy.BY_START_SEQUENCE
+            config.opt_start_seq = buffer.stream_sequence + 1
+        return await self._js.pull_subscribe(
+            verdicts_subject(run), durable=f"trainer-{run}", stream=VERDICTS, config=config
+        )
+
+    async def _checkpoint(
+        self, subscription: JetStreamContext.PullSubscription, buffer: TrainingBuffer
+    ) -> None:
+        """Make the buffer durable; the broker may forget what it holds."""
+        sequence = buffer.stream_sequence
+        try:
+            floor = (await subscription.consumer_info()).ack_floor
+            sequence = max(sequence, floor.stream_seq if floor else 0)
+        except (nats.errors.Error, APIError, OSError) as error:
+            log.info("position in the stream as before: %r", error)
+        await to_the_end(buffer.checkpoint, sequence)
+        with contextlib.suppress(nats.errors.Error, APIError, OSError):
+            await self._js.purge_stream(
+                VERDICTS, seq=sequence + 1, subject=verdicts_subject(self._folder.id)
+            )
 
     async def _give(self, work: Work, batch: int) -> None:
         key = events_pb2.BatchKey(
@@ -141,7 +166,12 @@ class Collector:
             prompts_subject(self._folder.id), message.SerializeToString(), message_id(key)
         )
 
-    async def _take(self, subscription: JetStreamContext.PullSubscription, work: Work) -> None:
+    async def _take(
+        self,
+        subscription: JetStreamContext.PullSubscription,
+        work: Work,
+        buffer: TrainingBuffer,
+    ) -> None:
         try:
             messages = await subscription.fetch(16, timeout=1)
         except (nats.errors.TimeoutError, TimeoutError):
@@ -150,12 +180,15 @@ class Collector:
             log.warning("fetching again: %r", error)
             return
         for message in messages:
-            self._store(events_pb2.VerdictBatch.FromString(message.data), work)
+            verdicts = events_pb2.VerdictBatch.FromString(message.data)
+            key = verdicts.key
+            if key.generation == work.generation and key.batch >= buffer.batches:
+                self._store(verdicts, work)
             await message.ack()
 
     def _store(self, batch: events_pb2.VerdictBatch, work: Work) -> None:
         part = self._folder.part(batch.key.generation, batch.key.batch)
-        if batch.key.generation != work.generation or part.exists():
+        if part.exists():
             return
         origin = Origin(
             run=self._folder.id,

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,20 +17,24 @@ from services.checkpoints.load import load_tokenizer
 from services.runtime.streams import Publisher
 from services.topology import CANDIDATES, FILTERS, GENERATORS, MODELS_BUCKET, PROMPTS
 from services.trainer import evaluation, obtained, readiness, systems, tables
-from services.trainer.asking import Asking, asked_in_turn, pairs_of
-from services.trainer.buffer import NEAR_DUPLICATE, TrainingBuffer
+from services.trainer.asking import Asking, asked_in_turn, expert_recipe, pairs_of
+from services.trainer.buffer import TrainingBuffer
+from services.trainer.cancelling import to_the_end
 from services.trainer.cascades import cascade_of
 from services.trainer.collector import Collector, Work, timed
+from services.trainer.diversity import compare
 from services.trainer.examiner import Examiner, patiently
 from services.trainer.files import read_table, write_table, write_text
-from services.trainer.funnel import funnel
 from services.trainer.keywords import Idf, clauses_for
+from services.trainer.lineage import MANIFEST
 from services.trainer.monitor import Monitor
 from services.trainer.obtained import CONTROL
 from services.trainer.outlines import outline_of
 from services.trainer.prompts import Plan, decoding_of, derived_seed, make_plan
+from services.trainer.provenance import record
 from services.trainer.report import Report, spread
 from services.trainer.schedule import Schedule
+from services.trainer.stopping import Decision, decide, exhausted
 from services.trainer.students.progress import Progress
 from services.trainer.students.running import trained
 from services.trainer.students.start import start_of
@@ -52,6 +56,7 @@ _PATIENCE = 10.0  # seconds that a generator may take to say what it is
 class Backends:
     """Whom a run works with; `workers` is one of the generators that read the queue.
 
+    `shard_rows` are the judged candidates in a shard of the training buffer.
     `processes` train a student together; 0: one for each GPU.
     """
 
@@ -60,19 +65,20 @@ class Backends:
     generator: AsyncGeneratorClient
     workers: AsyncGeneratorClient
     filter: AsyncFilterClient
+    shard_rows: int
     processes: int = 0
-
-    async def check(self, recipe: Recipe, teacher: ModelPointer) -> None:
-        """As `services.trainer.readiness`; Unavailable while a generator does not answer."""
-        workers = await self.workers.describe(timeout=_PATIENCE)
-        readiness.check_workers(recipe, teacher, workers)
-        readiness.check_writer(await self.generator.describe(timeout=_PATIENCE))
 
     async def with_index(self, recipe: Recipe) -> Recipe:
         """As `readiness.with_index`; Unavailable if there is an index and no generator answers."""
         if not recipe.generation.infgram.active:
             return recipe
         return readiness.with_index(recipe, await self.workers.describe(timeout=_PATIENCE))
+
+    async def check(self, recipe: Recipe, teacher: ModelPointer) -> None:
+        """As `services.trainer.readiness`; Unavailable while a generator does not answer."""
+        workers = await self.workers.describe(timeout=_PATIENCE)
+        readiness.check_workers(recipe, teacher, workers)
+        readiness.check_writer(await self.generator.describe(timeout=_PATIENCE))
 
 
 class Conductor:
@@ -127,13 +133,53 @@ class Conductor:
         for generation in range(1, self._recipe.generations + 1):
             self._monitor.update(generation=generation)
             plan = make_plan(self._recipe, len(training), consumed)
+            if not plan.batches:
+                self._stop(exhausted(len(training), generation))
+                break
             consumed += await self._collect(generation, teacher, plan, training, prompts)
-            teacher = await self._train(generation, teacher, student)
-            prompts = asked_in_turn(student, training, self._recipe.control)
+            ending = await self._look_back(generation)
+            if ending and not ending.trains:
+                break
+            expert = self._monitor.progress(generation).expert
+            teacher = await self._train(generation, teacher, asking if expert else student)
             self._stage(Stage.EVALUATING)
-            await examiner.model(systems.student_name(generation), teacher, untold)
-            await self._ask_buckets(generation, teacher, student, examiner, held_out)
+            system = systems.student_name(generation)
+            if expert:
+                await examiner.model(system, teacher, prompts)
+            else:
+                prompts = asked_in_turn(student, training, self._recipe.control)
+                await examiner.model(system, teacher, untold)
+                await self._ask_buckets(generation, teacher, student, examiner, held_out)
             await self._publish(teacher)
+            if ending:
+                break
+
+    async def _look_back(self, generation: int) -> Decision | None:
+        """Compare a collected generation with those before it; the decision is told and kept."""
+        progress = self._monitor.progress(generation)
+        if generation > 1 and progress.diversity is None:
+            first, now = self._folder.dataset(1), self._folder.dataset(generation)
+            found = await asyncio.to_thread(compare, first, now, self._recipe.seed)
+            self._monitor.progressed(replace(progress, diversity=found))
+        log.info(
+            "generation collected",
+            extra={
+                "run": self._folder.id,
+                "generation": generation,
+                "pass_rate": round(progress.pass_rate, 4),
+            },
+        )
+        collected = [one for one in self._monitor.run.progress if one.generation <= generation]
+        decision = decide(collected, self._recipe.stop)
+        if decision:  # whatever it trains is the last, so it is a student
+            self._monitor.progressed(replace(self._monitor.progress(generation), expert=False))
+            self._stop(decision)
+        self._monitor.save()
+        return decision
+
+    def _stop(self, decision: Decision) -> None:
+        if self._monitor.run.generation < self._recipe.generations or not decision.trains:
+            self._monitor.update(stop_reason=decision.reason)
 
     def _asking_students(self) -> Asking:
         start = self._start or self._teacher
@@ -159,20 +205,30 @@ class Conductor:
     ) -> int:
         """Collect a generation; returns the number of documents it used."""
         if self._folder.verdicts(generation).exists():
-            batches = read_table(self._folder.verdicts(generation))["batch"].to_pylist()
-            return len(set(batches)) * plan.size
+            return tables.batches_in(self._folder.verdicts(generation)) * plan.size
         self._stage(Stage.COLLECTING)
         settings = self._recipe.generation
-        schedule = Schedule(
-            batches=plan.batches, window=settings.batches_in_flight, target=settings.target
+        cascade = cascade_of(self._recipe)
+        buffer = await to_the_end(
+            TrainingBuffer,
+            self._folder,
+            generation,
+            threshold=self._recipe.filter.near_duplicate,
+            layers=[layer.name for layer in cascade.layers],
+            shard_rows=self._backends.shard_rows,
         )
-        buffer = TrainingBuffer(self._recipe.filter.near_duplicate)
+        schedule = Schedule(
+            batches=plan.batches,
+            window=settings.batches_in_flight,
+            target=settings.target,
+            accepted=buffer.accepted_by_batch,
+        )
         work = Work(
             generation=generation,
             attempt=self._monitor.attempt,
             teacher=teacher,
             decoding=decoding_of(self._recipe, generation),
-            cascade=cascade_of(self._recipe),
+            cascade=cascade,
             plan=plan,
             documents=[Document(one.id, one.text) for one in training],
             prompts=[prompts[one.id] for one in training],
@@ -183,7 +239,7 @@ class Conductor:
         elapsed = timed(self._seconds_before(generation))
         depths = asyncio.create_task(self._watch_depths())
         try:
-            batches = await collector.collect(
+            await collector.collect(
                 work,
                 schedule,
                 buffer,
@@ -193,8 +249,9 @@ class Conductor:
             depths.cancel()
             self._monitor.update(prompts_pending=0, candidates_pending=0)
         self._progressed(generation, buffer, elapsed())
-        self._merge(generation, batches, buffer, training)
-        return batches * plan.size
+        self._monitor.save()
+        await to_the_end(buffer.finish, {one.id: one.text for one in training})
+        return buffer.batches * plan.size
 
     def _constraints(
         self, training: Sequence[SourceDocument]
@@ -209,47 +266,34 @@ class Conductor:
         )
 
     def _progressed(self, generation: int, buffer: TrainingBuffer, seconds: float) -> None:
-        layers = [layer.name for layer in cascade_of(self._recipe).layers]
         settings = self._recipe.generation
         self._monitor.progressed(
             GenerationProgress(
                 generation=generation,
-                judged=len(buffer.rows),
-                accepted=len(buffer.accepted),
+                judged=buffer.judged,
+                accepted=buffer.accepted,
                 target=settings.target,
                 budget=settings.budget,
-                layers=funnel((row.verdict for row in buffer.rows), [*layers, NEAR_DUPLICATE]),
+                layers=buffer.funnel,
                 seconds=seconds,
+                expert=generation <= self._recipe.expert_rounds,
             )
         )
 
-    def _merge(
-        self,
-        generation: int,
-        batches: int,
-        buffer: TrainingBuffer,
-        training: Sequence[SourceDocument],
-    ) -> None:
-        parts = [read_table(self._folder.part(generation, batch)) for batch in range(batches)]
-        final = tables.with_final_verdicts(pa.concat_tables(parts), buffer.rows)
-        texts = {one.id: one.text for one in training}
-        write_table(self._folder.dataset(generation), tables.dataset_table(final, texts))
-        write_table(self._folder.verdicts(generation), final)
-        self._monitor.save()
-        self._folder.drop_parts()
-
     async def _train(self, generation: int, teacher: ModelPointer, asking: Asking) -> ModelPointer:
         folder = self._folder.student(generation)
+        recipe = self._recipe
+        start = start_of(recipe.student, teacher=teacher, first=self._teacher, named=self._start)
+        if self._monitor.progress(generation).expert:
+            recipe, start = expert_recipe(recipe), teacher
         if not folder.exists():
             self._stage(Stage.TRAINING)
-            seed = derived_seed(self._recipe.seed, f"student {generation}")
+            seed = derived_seed(recipe.seed, f"student {generation}")
             rows = read_table(self._folder.dataset(generation)).to_pylist()
             job = Job(
-                start=start_of(
-                    self._recipe.student, teacher=teacher, first=self._teacher, named=self._start
-                ),
-                pairs=pairs_of(rows, asking, self._recipe, seed),
-                settings=self._recipe.student,
+                start=start,
+                pairs=pairs_of(rows, asking, recipe, seed),
+                settings=recipe.student,
                 seed=seed,
                 folder=folder,
                 checkpoints=self._folder.training(generation),
@@ -258,7 +302,29 @@ class Conductor:
             self._monitor.update(tokens_per_second=0.0, eta_seconds=0.0)
         self._folder.drop_training(generation)
         found = await asyncio.to_thread(digest, folder)
-        return ModelPointer(str(folder.resolve()), found, generation)
+        student = ModelPointer(str(folder.resolve()), found, generation)
+        if not (folder / MANIFEST).exists():
+            await asyncio.to_thread(self._record, student, teacher, start)
+        return student
+
+    def _record(self, student: ModelPointer, teacher: ModelPointer, start: ModelPointer) -> None:
+        generation, seed = student.generation, self._recipe.seed
+        first = teacher.digest == self._teacher.digest
+        record(
+            student,
+            run=self._folder,
+            recipe_name=self._recipe.name,
+            teacher_name=self._recipe.teacher.model if first else Path(teacher.uri).name,
+            teacher=teacher,
+            dataset=self._folder.dataset(generation),
+            seeds={
+                "run": seed,
+                "generation": derived_seed(seed, f"generation {generation}"),
+                "student": derived_seed(seed, f"student {generation}"),
+            },
+            start_name=self._recipe.student.named or self._recipe.teacher.model,
+            start=start,
+        )
 
     def _learned(self, progress: Progress) -> None:
         self._monitor.update(
@@ -301,8 +367,9 @@ class Conductor:
     def _write_report(
         self, training: Sequence[SourceDocument], held_out: Sequence[SourceDocument]
     ) -> None:
-        generations = range(1, self._recipe.generations + 1)
-        students = [systems.student_name(generation) for generation in generations]
+        generations = [one.generation for one in self._monitor.run.progress]
+        students = [systems.student_name(one) for one in generations]
+        students = [one for one in students if self._folder.evaluation(one).exists()]
         names = [systems.TEACHER, *students, systems.LEAD, systems.COPY]
         judged = [
             row
@@ -324,6 +391,7 @@ class Conductor:
             accepted=spread(row for row in judged if row.accepted),
             rejected=spread(row for row in judged if not row.accepted),
             texts={one.id: one.text for one in training},
+            stop_reason=self._monitor.run.stop_reason,
         )
         write_text(self._folder.report, report.markdown())
 

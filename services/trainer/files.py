@@ -3,11 +3,13 @@
 recipe.yaml                 the recipe with every default filled in
 state.json                  how far the run has come
 documents.parquet           what it reads; `held_out` marks the evaluation's
-verdicts/parts/             one file a batch, while its generation is collected
+verdicts/parts/             one file a batch, until the training buffer has it
+verdicts/buffer/gen-N/      the training buffer, while its generation is collected
 verdicts/gen-N.parquet      every candidate of a generation with its verdict
 dataset/gen-N.parquet       the accepted ones, with document and provenance
 training/gen-N/             checkpoints, while its student is trained
-student-genN/               the student, for AutoModelForCausalLM.from_pretrained
+student-genN/               the student, for AutoModelForCausalLM.from_pretrained, and its
+                            lineage.yaml
 evaluation/NAME.parquet     a system's texts and scores on the held-out documents
 evaluation/control.parquet  what students gave of what they were asked for
 report.md
@@ -77,6 +79,11 @@ class RunFolder:
         """The student of a generation."""
         return self.path / f"student-gen{generation}"
 
+    def students(self) -> list[Path]:
+        """The students that are there, by generation."""
+        found = self.path.glob("student-gen*/config.json")
+        return sorted((one.parent for one in found), key=lambda one: int(one.name[11:]))
+
     def training(self, generation: int) -> Path:
         """The checkpoints of a student in training."""
         return self.path / "training" / f"gen-{generation}"
@@ -85,25 +92,37 @@ class RunFolder:
         """A system's results on the held-out documents."""
         return self.path / "evaluation" / f"{system}.parquet"
 
+    def buffer(self, generation: int) -> Path:
+        """The training buffer of a generation, while that is collected."""
+        return self.path / "verdicts" / "buffer" / f"gen-{generation}"
+
     def drop_training(self, generation: int) -> None:
         """Remove the checkpoints of a student that is saved."""
         shutil.rmtree(self.training(generation), ignore_errors=True)
 
     def drop_parts(self) -> None:
-        """Remove the parts of a generation that is merged."""
-        shutil.rmtree(self.path / "verdicts" / "parts", ignore_errors=True)
+        """Remove what led to a generation that is complete: its parts and its buffer."""
+        for name in ("parts", "buffer"):
+            shutil.rmtree(self.path / "verdicts" / name, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
-    with _replacing(path) as part:
+    with replacing_file(path) as part:
         part.write_text(text, encoding="utf-8")
 
 
 def write_table(path: Path, table: pa.Table) -> None:
     """Write a Parquet file whole or not at all."""
-    with _replacing(path) as part:
+    with replacing_file(path) as part:
         pq.write_table(table, part, compression="zstd")
+
+
+@contextmanager
+def table_writer(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
+    """Write a Parquet file whole or not at all, a row group at a time."""
+    with replacing_file(path) as part, pq.ParquetWriter(part, schema, compression="zstd") as writer:
+        yield writer
 
 
 def read_table(path: Path) -> pa.Table:
@@ -145,7 +164,8 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def replacing_file(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write; the file takes that place when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     try:

@@ -11,7 +11,7 @@ from typing import Any
 from services.trainer.files import RunFolder, read_json, write_text
 from stillhouse.errors import FailedPrecondition
 from stillhouse.filter.types import LayerStats
-from stillhouse.trainer.types import GenerationProgress, Run, RunState, Stage
+from stillhouse.trainer.types import Diversity, GenerationProgress, Run, RunState, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,10 @@ class Monitor:
         self._saved = Saved(replace(self._saved.run, **changes), self._saved.attempt)
         self._changed.set()
         self._changed = asyncio.Event()
+
+    def progress(self, generation: int) -> GenerationProgress:
+        """A generation's progress; KeyError before there is any."""
+        return {one.generation: one for one in self.run.progress}[generation]
 
     def progressed(self, progress: GenerationProgress) -> None:
         """Put in a generation's progress."""
@@ -86,4 +90,7 @@ def load_saved(folder: RunFolder) -> Saved:
 
 def _progress(values: dict[str, Any]) -> GenerationProgress:
     layers = tuple(LayerStats(**layer) for layer in values.pop("layers"))
-    return GenerationProgress(**values, layers=layers)
+    diversity = values.pop("diversity", None)
+    return GenerationProgress(
+        **values, layers=layers, diversity=Diversity(**diversity) if diversity else None
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from stillhouse.corpus.sentences import sentences
 from stillhouse.generator.types import Outline, Step
 from stillhouse.recipe import Compression
-from stillhouse.text.weights import TURNING, is_key, standard
+from stillhouse.text.weights import AUXILIARY, TURNING, is_key, standard
 from stillhouse.text.words import words
 
 FILLERS = ("a", "an", "the")
@@ -41,6 +41,7 @@ def _step(chunk: str) -> Step:
         fixed=any(word in TURNING for word in inside),
         loose=chunk.lower() in FILLERS,
         closes=chunk.endswith((",", ";", ":")),
+        binds=any(word in AUXILIARY for word in inside),
     )
 
 

@@ -6,13 +6,14 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
-
-from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING, TypeVar
 
 from stillhouse.errors import InvalidArgument
 from stillhouse.generator.types import Beam, Decoding, Infgram
 from stillhouse.recipe import PromptTemplate, Recipe
+
+if TYPE_CHECKING:
+    from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 _T = TypeVar("_T")
 
@@ -59,26 +60,27 @@ class Plan:
     size: int
     batches: int
 
-    def documents(self, documents: Sequence[_T], batch: int) -> list[_T]:
-        """The documents of one batch; the corpus is gone round, never twice in one plan."""
-        first = batch * self.size
-        count = min(self.size, len(documents) - first)
-        return [documents[(self.start + first + i) % len(documents)] for i in range(count)]
+    def documents(self, documents: Sequence[_T], batch: int) -> Sequence[_T]:
+        """The documents of one batch; the last of a corpus may have fewer than `size`."""
+        first = self.start + batch * self.size
+        return documents[first : first + self.size]
 
 
 def make_plan(recipe: Recipe, documents: int, start: int) -> Plan:
-    """The plan of a generation over a corpus of `documents`, going on at `start`.
+    """The plan of a generation over a corpus of `documents`, those from `start` on unused.
 
-    It ends with the candidate budget, or with the corpus if that comes first.
+    It ends with the candidate budget, or with the corpus if that comes first; a document
+    that was used is never used again. Without unused documents it has no batches.
+    InvalidArgument if the budget does not pay for a single document.
     """
     settings = recipe.generation
     affordable = settings.budget // settings.samples
-    usable = min(affordable, documents)
-    size = min(settings.documents_per_batch, usable)
-    if size == 0:
+    if affordable == 0:
         raise InvalidArgument(
             "recipe.generation.budget",
             f"pays for no document: one takes {settings.samples} candidates",
         )
-    batches = math.ceil(usable / size) if documents <= affordable else usable // size
-    return Plan(start % documents, size, batches)
+    unused = max(0, documents - start)
+    size = min(settings.documents_per_batch, affordable)
+    batches = math.ceil(unused / size) if unused <= affordable else affordable // size
+    return Plan(start, size, batches)

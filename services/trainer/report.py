@@ -13,7 +13,7 @@ from importlib.metadata import version
 from services.trainer.evaluation import Row
 from services.trainer.statistics import Interval
 from stillhouse.recipe import Recipe
-from stillhouse.trainer.types import GenerationProgress, JudgedCandidate
+from stillhouse.trainer.types import Diversity, GenerationProgress, JudgedCandidate
 
 _SHOWN = 10
 
@@ -33,6 +33,7 @@ class Report:
     accepted: Sequence[JudgedCandidate]
     rejected: Sequence[JudgedCandidate]
     texts: Mapping[str, str]
+    stop_reason: str = ""
 
     def markdown(self) -> str:
         """The whole report."""
@@ -55,6 +56,7 @@ class Report:
                 f"{self.seconds / 60:.1f} minutes of work.",
                 f"- Teacher `{self.recipe.teacher.model}`, digest `{self.teacher_digest[:16]}`.",
                 f"- Documents: {self.documents} for training, {self.held_out} held out.",
+                *([f"- Ended early: {self.stop_reason}."] if self.stop_reason else []),
                 f"- Machine: {platform.machine()}, {os.cpu_count()} CPUs, Python "
                 f"{platform.python_version()}, torch {version('torch')}, "
                 f"transformers {version('transformers')}.",
@@ -115,7 +117,19 @@ def _funnel(generation: GenerationProgress) -> str:
     ]
     overall = _percent(generation.accepted, generation.judged)
     lines += [f"| **all** | {generation.judged} | {generation.accepted} | {overall} |", ""]
+    if generation.expert:
+        lines += ["Expert iteration: these samples trained the teacher itself.", ""]
+    if generation.diversity:
+        lines += [_diversity(generation.diversity), ""]
     return "\n".join(lines)
+
+
+def _diversity(found: Diversity) -> str:
+    return (
+        f"Diversity of {found.samples} accepted samples, beside as many of generation 1: "
+        f"distinct-2 {found.distinct_2:.3f} ({found.first_distinct_2:.3f}), "
+        f"MSTTR {found.msttr:.3f} ({found.first_msttr:.3f})."
+    )
 
 
 def spread(rows: Iterable[JudgedCandidate], count: int = _SHOWN) -> list[JudgedCandidate]:

@@ -7,10 +7,9 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, TypeVar
 
 import grpc
-import pyarrow as pa
 
-from services.trainer import tables
-from services.trainer.files import RunFolder, read_table
+from services.trainer.files import RunFolder
+from services.trainer.listing import listed
 from services.trainer.runs import Runs
 from stillhouse.errors import InvalidArgument
 from stillhouse.trainer import convert
@@ -81,30 +80,25 @@ class TrainerService(trainer_pb2_grpc.TrainerServiceServicer):
     ) -> trainer_pb2.ListCandidatesResponse:
         """List judged candidates."""
         folder = self._runs.folder(request.run_id)
-        everything = await asyncio.to_thread(_candidates, folder, request)
-        page, following = _page(everything, request.page_size, request.page_token)
+        start, count = _bounds(request.page_size, request.page_token)
+        # One more than the page holds tells whether there is another.
+        rows = await asyncio.to_thread(_candidates, folder, request, start, count + 1)
         return trainer_pb2.ListCandidatesResponse(
-            candidates=[convert.judged_to_proto(one) for one in page], next_page_token=following
+            candidates=[convert.judged_to_proto(one) for one in rows[:count]],
+            next_page_token=str(start + count) if len(rows) > count else "",
         )
 
 
 def _candidates(
-    folder: RunFolder, request: trainer_pb2.ListCandidatesRequest
+    folder: RunFolder, request: trainer_pb2.ListCandidatesRequest, start: int, count: int
 ) -> list[JudgedCandidate]:
     paths = sorted((folder.path / "verdicts").glob("gen-*.parquet"), key=_generation)
     if request.generation:
         paths = [path for path in paths if _generation(path) == request.generation]
     kinds = trainer_pb2.ListCandidatesRequest
-    wanted = {
-        kinds.SELECTION_ACCEPTED: (True,),
-        kinds.SELECTION_REJECTED: (False,),
-    }.get(request.selection, (True, False))
-    rows = tables.judged_candidates(pa.concat_tables(map(read_table, paths))) if paths else []
-    return [
-        row
-        for row in rows
-        if row.accepted in wanted and (not request.layer or row.layer == request.layer)
-    ]
+    wanted = {kinds.SELECTION_ACCEPTED: True, kinds.SELECTION_REJECTED: False}
+    accepted = wanted.get(request.selection)
+    return listed(paths, accepted=accepted, layer=request.layer, start=start, count=count)
 
 
 def _generation(path: Any) -> int:
@@ -112,10 +106,15 @@ def _generation(path: Any) -> int:
 
 
 def _page(rows: Sequence[_T], size: int, token: str) -> tuple[Sequence[_T], str]:
+    start, count = _bounds(size, token)
+    end = start + count
+    return rows[start:end], str(end) if end < len(rows) else ""
+
+
+def _bounds(size: int, token: str) -> tuple[int, int]:
+    """Where a page starts, and how many rows it has."""
     if size > _LARGEST_PAGE:
         raise InvalidArgument("page_size", f"is {size}; at most {_LARGEST_PAGE} rows fit a page")
     if token and not (token.isdecimal() and len(token) <= _LONGEST_TOKEN):
         raise InvalidArgument("page_token", "must be a next_page_token as it was given")
-    start, count = int(token or 0), size or _DEFAULT_PAGE
-    end = start + count
-    return rows[start:end], str(end) if end < len(rows) else ""
+    return int(token or 0), size or _DEFAULT_PAGE

@@ -22,6 +22,7 @@ from services.topology import (
     VERDICTS,
     candidates_subject,
     prompts_subject,
+    verdicts_subject,
 )
 from services.trainer import tables
 from services.trainer.cascades import cascade_of
@@ -220,7 +221,7 @@ class Runs:
     async def _conduct(self, conductor: Conductor, monitor: Monitor) -> None:
         try:
             await conductor.run()
-            ending = (RunState.SUCCEEDED, f"report at {monitor.folder.report}")
+            ending = (RunState.SUCCEEDED, _results(monitor))
         except asyncio.CancelledError:
             ending = (RunState.CANCELLED, "stopped; it can be resumed")
         except StillhouseError as error:
@@ -228,19 +229,28 @@ class Runs:
         except Exception as error:
             log.exception("run failed", extra={"run": monitor.folder.id})
             ending = (RunState.FAILED, f"{type(error).__name__}: {error}")
-        await self._clear_queues(monitor.folder.id)
         state, message = ending
+        await self._clear_queues(monitor.folder.id, verdicts=state is RunState.SUCCEEDED)
         del self._active[monitor.folder.id]
         monitor.update(state=state, message=message)
         monitor.save()
         log.info("run ended", extra={"run": monitor.folder.id, "state": state.value})
 
-    async def _clear_queues(self, run_id: str) -> None:
+    async def _clear_queues(self, run_id: str, *, verdicts: bool) -> None:
+        """Take a run's work back; its verdicts too, where nobody will resume it."""
         js = self._backends.js
         with contextlib.suppress(nats.errors.Error, APIError, TimeoutError):
             await js.purge_stream(PROMPTS, subject=prompts_subject(run_id))
             await js.purge_stream(CANDIDATES, subject=candidates_subject(run_id))
             await js.delete_consumer(VERDICTS, f"trainer-{run_id}")
+            if verdicts:
+                await js.purge_stream(VERDICTS, subject=verdicts_subject(run_id))
+
+
+def _results(monitor: Monitor) -> str:
+    where = f"report at {monitor.folder.report}"
+    reason = monitor.run.stop_reason
+    return f"ended early, {reason}; {where}" if reason else where
 
 
 def new_run_id(recipe: Recipe) -> str:

@@ -7,22 +7,27 @@ fast: any number of generators, killed or not, judges the same candidates.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
 
 
 class Schedule:
     """The order of work of one generation.
 
     `complete(batch, accepted)` reports that a batch is judged and how many of its
-    samples the buffer took; batches must be reported in order.
+    samples the buffer took; batches must be reported in order. `accepted` is what was
+    reported of the first batches before a restart.
     """
 
-    def __init__(self, *, batches: int, window: int, target: int) -> None:
+    def __init__(
+        self, *, batches: int, window: int, target: int, accepted: Iterable[int] = ()
+    ) -> None:
         self._batches = batches
         self._window = window
         self._target = target
-        self._given = 0
-        self._accepted = [0]  # [n]: samples that the buffer took of the first n batches
+        # [n]: samples that the buffer took of the first n batches
+        self._accepted = list(accumulate(accepted, initial=0))
+        self._given = self._complete
 
     @property
     def done(self) -> bool:

@@ -31,3 +31,9 @@ class TrainerSettings(QueueSettings):
         description="Processes that train a student together; 0: one for each GPU, or this one.",
     )
     threads: int = Field(default=0, ge=0, description="CPU threads in training; 0: torch decides.")
+    shard_rows: int = Field(
+        default=16_384,
+        ge=1,
+        description="Judged candidates in a shard of the training buffer, and between its "
+        "checkpoints: what is kept in memory.",
+    )

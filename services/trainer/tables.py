@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from services.trainer.buffer import NEAR_DUPLICATE, Judged
+from services.trainer.near_duplicates import NEAR_DUPLICATE
 from stillhouse.corpus import SourceDocument
 from stillhouse.filter.types import Candidate, LayerStats, Verdict
 from stillhouse.generator.types import Decoding
@@ -201,16 +203,26 @@ def judged_from(table: pa.Table) -> tuple[list[Candidate], list[Verdict]]:
     return candidates, verdicts
 
 
-def with_final_verdicts(table: pa.Table, judged: Sequence[Judged]) -> pa.Table:
+def batches_in(path: Path) -> int:
+    """How many batches a VERDICTS file holds, all from 0 on; read a row group at a time."""
+    file = pq.ParquetFile(path)
+    last = -1
+    for group in range(file.num_row_groups):
+        column = file.read_row_group(group, columns=["batch"])["batch"]
+        last = max([last, *column.to_pylist()])
+    return last + 1
+
+
+def with_final_verdicts(table: pa.Table, final: Sequence[Verdict]) -> pa.Table:
     """A VERDICTS table with the verdicts replaced by the buffer's, in the same order."""
     rows = table.to_pylist()
-    for row, one in zip(rows, judged, strict=True):
-        row["accepted"] = one.verdict.accepted
-        row["layer"] = one.verdict.layer
-        row["reason"] = one.verdict.reason
-        if one.verdict.accepted or one.verdict.layer == NEAR_DUPLICATE:
-            row["layers"] = [*(row["layers"] or ()), (NEAR_DUPLICATE, one.verdict.accepted)]
-        row["scores"] = list(one.verdict.scores.items())
+    for row, verdict in zip(rows, final, strict=True):
+        row["accepted"] = verdict.accepted
+        row["layer"] = verdict.layer
+        row["reason"] = verdict.reason
+        if verdict.accepted or verdict.layer == NEAR_DUPLICATE:
+            row["layers"] = [*(row["layers"] or ()), (NEAR_DUPLICATE, verdict.accepted)]
+        row["scores"] = list(verdict.scores.items())
     return pa.Table.from_pylist(rows, schema=VERDICTS)
 
 

@@ -38,7 +38,7 @@ from stillhouse.filter.types import Candidate, Verdict
 from stillhouse.generator.types import Decoding, ModelPointer
 from stillhouse.recipe import Recipe
 from stillhouse.trainer.client import AsyncTrainerClient, TrainerClient
-from stillhouse.trainer.types import Run, RunState, Stage
+from stillhouse.trainer.types import Diversity, GenerationProgress, Run, RunState, Stage
 from stillhouse.trainer.v1 import trainer_pb2
 from stillhouse.trainer.v1.trainer_pb2_grpc import TrainerServiceStub
 from stillhouse.transport import open_channel, translated
@@ -413,6 +413,19 @@ def test_get_tells_the_state(client: TrainerClient, done: str, active: Run) -> N
     assert client.get_run(active.id).state is RunState.RUNNING
     run = client.get_run(done)
     assert (run.state, run.stage, run.message) == (RunState.SUCCEEDED, Stage.DONE, "as it was")
+
+
+def test_get_tells_why_a_run_ended_early(client: TrainerClient, home: Path) -> None:
+    folder = finished(home / "runs", "early")
+    progress = (
+        GenerationProgress(1, 9, 3, 4, 20, expert=True),
+        GenerationProgress(2, 9, 3, 4, 20, diversity=Diversity(9, 0.5, 0.25, 0.75, 0.125)),
+    )
+    monitor = Monitor(folder, load_saved(folder))
+    monitor.update(progress=progress, stop_reason="no fresh documents")
+    monitor.save()
+    run = client.get_run("early")
+    assert (run.stop_reason, run.progress) == ("no fresh documents", progress)
 
 
 def test_get_tells_how_the_training_goes(client: TrainerClient, done: str) -> None:

@@ -22,11 +22,12 @@ from transformers import AutoConfig
 
 from services.checkpoints.digest import digest
 from services.index.build import build_index
+from services.trainer.lineage import chain
 from stillhouse import corpus
 from stillhouse.errors import InvalidArgument, Unavailable
 from stillhouse.generator.types import ModelPointer
 from stillhouse.local.stack import Stack, StackConfig, running
-from stillhouse.recipe import Compression, Constraints, Control, Recipe, Student
+from stillhouse.recipe import Compression, Constraints, Control, Recipe, Stop, Student
 from stillhouse.trainer.client import TrainerClient
 from stillhouse.trainer.types import Run, RunState, Stage
 from tests.support.corpus import write_corpus
@@ -99,8 +100,10 @@ def stack(
         threads=1,
         ack_wait=2.0,
     )
-    with running(config) as one:
-        yield one
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STILLHOUSE_SHARD_ROWS", "24")  # several checkpoints in a generation
+        with running(config) as one:
+            yield one
 
 
 @pytest.fixture(scope="module")
@@ -192,6 +195,20 @@ def test_results_are_whole(
     assert not (folder / "verdicts" / "parts").exists()
 
 
+def test_the_lineage_leads_from_the_last_student_to_the_first_teacher(
+    calm: Run, teacher: ModelPointer
+) -> None:
+    links = chain(Path(calm.folder) / "student-gen2")
+    assert [link.name for link in links] == ["student-gen2", "student-gen1", teacher.uri]
+    assert [link.problems for link in links] == [(), (), ()]
+    assert links[-1].digest == teacher.digest
+    for generation, link in zip((2, 1), links, strict=False):
+        assert link.manifest is not None
+        assert link.manifest.dataset.rows == len(dataset(calm, generation))
+        assert link.manifest.teacher.digest == verdicts(calm, generation)[0]["model_digest"]
+        assert link.manifest.seeds["generation"] == verdicts(calm, generation)[0]["seed"]
+
+
 def test_generations_use_fresh_documents_and_another_teacher(calm: Run) -> None:
     first, second = (verdicts(calm, generation) for generation in (1, 2))
     sources = [{row["source_id"] for row in rows} for rows in (first, second)]
@@ -199,6 +216,64 @@ def test_generations_use_fresh_documents_and_another_teacher(calm: Run) -> None:
     digests = [{row["model_digest"] for row in rows} for rows in (first, second)]
     assert [len(one) for one in digests] == [1, 1]
     assert digests[0] != digests[1]
+
+
+def test_a_run_without_fresh_documents_ends_and_says_so(
+    trainer: TrainerClient, documents: Path, teacher: ModelPointer
+) -> None:
+    recipe = make_recipe(documents, teacher, samples=1, documents_per_batch=16, target=99)
+    run = finish(trainer, trainer.create_run(recipe.to_yaml(), "exhausted").id)
+    assert run.stop_reason == "generation 2 finds no fresh documents: all 56 are used"
+    assert run.stop_reason in run.message
+    assert {row["source_id"] for row in verdicts(run, 1)} == {
+        row["id"]
+        for row in pq.read_table(Path(run.folder) / "documents.parquet").to_pylist()
+        if not row["held_out"]
+    }
+    assert f"- Ended early: {run.stop_reason}." in (Path(run.folder) / "report.md").read_text()
+
+
+def test_a_stop_rule_makes_a_generation_the_last(
+    trainer: TrainerClient, documents: Path, teacher: ModelPointer
+) -> None:
+    recipe = make_recipe(documents, teacher, target=16, budget=32)
+    recipe = recipe.model_copy(
+        update={"generations": 3, "expert_rounds": 2, "stop": Stop(pass_rate=1.0)}
+    )
+    run = finish(trainer, trainer.create_run(recipe.to_yaml(), "stale").id)
+    assert "the pass rate no longer rises" in run.stop_reason
+    first, second = run.progress
+    assert (first.expert, second.expert) == (True, False)  # the last one trains a student
+    assert first.diversity is None
+    assert second.diversity
+    assert second.diversity.samples == min(first.accepted, second.accepted)
+    folder = Path(run.folder)
+    assert (folder / "student-gen2" / "model.safetensors").is_file()
+    assert not (folder / "student-gen3").exists()
+    report = (folder / "report.md").read_text()
+    assert f"- Ended early: {run.stop_reason}." in report
+    assert f"Diversity of {second.diversity.samples} accepted samples" in report
+
+
+def test_expert_rounds_train_the_teacher_itself(
+    trainer: TrainerClient, documents: Path, teacher: ModelPointer
+) -> None:
+    """From its own weights; the students after it start from where the recipe says."""
+    recipe = make_recipe(documents, teacher, target=16, budget=32).model_copy(
+        update={"expert_rounds": 1, "student": Student(start="first")}
+    )
+    run = finish(trainer, trainer.create_run(recipe.to_yaml(), "experts").id)
+    assert [one.expert for one in run.progress] == [True, False]
+    student, expert, first = chain(Path(run.folder) / "student-gen2")
+    assert student.manifest
+    assert student.manifest.start
+    assert (student.manifest.teacher.digest, student.manifest.start.digest) == (
+        expert.digest,
+        first.digest,
+    )
+    assert expert.manifest
+    assert expert.manifest.start is None
+    assert {row["model_digest"] for row in verdicts(run, 2)} == {expert.digest}
 
 
 def test_another_seed_gives_other_candidates(

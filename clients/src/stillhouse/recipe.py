@@ -290,7 +290,7 @@ class Student(_Section):
     )
     rank: PositiveInt = Field(default=16, description="Rank of the LoRA matrices.")
     learning_rate: float = Field(
-        default=2e-4, gt=0, description="Peak of AdamW's rate; `full` wants about a tenth of it."
+        default=2e-4, gt=0, description="Peak of AdamW's rate; the default is chosen for `lora`."
     )
     warmup: float = Field(
         default=0.1, ge=0, lt=1, description="Share of the steps in which the rate rises."
@@ -408,6 +408,27 @@ class Control(_Section):
         return self
 
 
+class Stop(_Section):
+    """When a run ends before its last generation; without fresh documents it does in any case."""
+
+    pass_rate: float | None = Field(
+        default=None,
+        ge=-1,
+        le=1,
+        description="Gain over the generation before, in share of the candidates that pass, up to "
+        "which the pass rate counts as no longer rising; such a generation's student is the last. "
+        "0: it must rise at all.",
+    )
+    diversity: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="Share of the first generation's distinct-2 and MSTTR, at equal numbers of "
+        "accepted samples, below which their diversity counts as collapsed; such samples train no "
+        "student. 0.9 is a common bar.",
+    )
+
+
 class Evaluation(_Section):
     """How systems are compared on the held-out documents."""
 
@@ -432,6 +453,13 @@ class Recipe(_Section):
         "own, where the recipe gives none, and is evaluated against the source.",
     )
     generations: PositiveInt = Field(default=2, description="Student becomes teacher after each.")
+    expert_rounds: int = Field(
+        default=0,
+        ge=0,
+        description="So many of the generations, the first ones, train the teacher itself on the "
+        "survivors of its own output, whatever `student` starts from (expert iteration).",
+    )
+    stop: Stop = Stop()
     corpus: Corpus = Corpus()
     teacher: Teacher = Teacher()
     prompt: PromptTemplate = PromptTemplate()
@@ -463,8 +491,12 @@ class Recipe(_Section):
             raise ValueError("generation.beam must be 0 where generation.infgram mixes an index in")
         if self.generation.beam and self.constraints.compression:
             raise ValueError("generation.beam must be 0 where constraints.compression is given")
+        if self.expert_rounds >= self.generations:
+            raise ValueError("expert_rounds must be below generations, or nothing trains a student")
         if self.generation.budget < self.generation.target:
             raise ValueError("generation.budget must not be below generation.target")
+        if "control" in self.student.balance and not self.control.active:
+            raise ValueError("student.balance names control, and control has no edges")
         return self
 
     @classmethod

@@ -159,13 +159,15 @@ class Compression:
                 return
 
     def _complete(self, thread: Thread) -> bool:
+        if thread.filler or thread.weight < self._outline.least:
+            return False
+        if thread.place < max(0, self._last_fixed[thread.passage]):
+            return False
         passage = self._outline.passages[thread.passage]
-        return (
-            thread.place >= max(0, self._last_fixed[thread.passage])
-            and thread.weight >= self._outline.least
-            and not thread.filler
-            and (passage[thread.place].weight > 0 or thread.place == len(passage) - 1)
-        )
+        if thread.place == len(passage) - 1:
+            return True
+        last, left_out = passage[thread.place : thread.place + 2]
+        return last.weight > 0 and (last.closes or _leads(left_out))
 
     def _spellings(self, text: bytes) -> NDArray[np.int64]:
         """The tokens that write `text` or begin it."""
@@ -195,14 +197,36 @@ def check_outline(outline: Outline | None, decoding: Decoding, field: str) -> No
 
 
 def _may_follow(last: Step | None, gap: Sequence[Step], step: Step) -> bool:
-    """Whether `step` may follow `last`, the first of a text None, with `gap` left out between."""
-    if not gap:
-        return True
-    if last is None:
-        return step.weight > 0
-    if any(one.closes for one in gap) and not last.closes:
-        return False
-    return any(one.weight for one in gap) or all(one.loose for one in gap)
+    """Whether `step` may follow `last`, the first of a text None, with `gap` left out between.
+
+    What may go: articles; whole clauses; words of weight between two that stay, a noun's
+    modifiers; and a phrase behind a word of weight, with the function word that leads it.
+    """
+    if not gap or last is None:
+        return not gap or gap[-1].closes
+    behind_weight = last.weight > 0 and _leads(gap[0])
+    if any(one.closes for one in gap[:-1]):
+        return last.closes and gap[-1].closes
+    if gap[-1].closes:
+        return last.closes or behind_weight or all(map(_is_article, gap))
+    return (
+        all(map(_is_article, gap))
+        or (all(one.weight for one in gap) and step.weight > 0 and not last.binds)
+        or (behind_weight and _is_function(step))
+    )
+
+
+def _is_article(step: Step) -> bool:
+    return step.loose and step.weight == 0
+
+
+def _is_function(step: Step) -> bool:
+    return step.weight == 0 and not step.loose
+
+
+def _leads(step: Step) -> bool:
+    """Whether a phrase begins there that a sentence can do without."""
+    return _is_function(step) and not step.binds
 
 
 def _other_words(gap: Sequence[Step], filler: bytes) -> bool:

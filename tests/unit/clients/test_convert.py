@@ -35,7 +35,14 @@ from stillhouse.index.convert import Query
 from stillhouse.index.types import IndexInfo, MatchStatistics, Tokenization
 from stillhouse.index.v1 import index_pb2
 from stillhouse.trainer import convert as trainers
-from stillhouse.trainer.types import GenerationProgress, JudgedCandidate, Run, RunState, Stage
+from stillhouse.trainer.types import (
+    Diversity,
+    GenerationProgress,
+    JudgedCandidate,
+    Run,
+    RunState,
+    Stage,
+)
 from stillhouse.trainer.v1 import trainer_pb2
 
 POINTER = ModelPointer("/models/a", "ab" * 32, 3)
@@ -77,6 +84,9 @@ def test_filter_types() -> None:
 
 def test_trainer_types() -> None:
     progress = GenerationProgress(1, 100, 12, 64, 2048, (LayerStats("brevity", 100, 60),), 9.5)
+    second = replace(
+        progress, generation=2, expert=True, diversity=Diversity(9, 0.5, 0.25, 0.75, 0.125)
+    )
     run = Run(
         id="r",
         state=RunState.FAILED,
@@ -85,13 +95,14 @@ def test_trainer_types() -> None:
         generations=2,
         message="disk full",
         folder="/runs/r",
-        progress=(progress,),
+        progress=(progress, second),
         prompts_pending=3,
         candidates_pending=4,
         stage_done=5,
         stage_total=6,
         loss=1.5,
         seconds=61.5,
+        stop_reason="no more",
     )
     judged = JudgedCandidate("c", 1, "d", 2, "text", False, "novelty", "novelty.copied", {"n": 1.0})
     assert trainers.run_from_proto(trainers.run_to_proto(run)) == run

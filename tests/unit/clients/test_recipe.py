@@ -55,6 +55,9 @@ def test_what_is_written_names_every_key() -> None:
         ("name: Upper", "recipe.name", "got 'Upper'"),
         ("seed: -1", "recipe.seed", "greater than or equal to 0 (got -1)"),
         ("seed: 9223372036854775808", "recipe.seed", "less than"),
+        ("{generations: 2, expert_rounds: 2}", "recipe", "expert_rounds must be below generations"),
+        ("stop: {diversity: 0}", "recipe.stop.diversity", "greater than 0"),
+        ("stop: {pass_rate: rising}", "recipe.stop.pass_rate", "valid number"),
         ("generations: 1.5", "recipe.generations", "valid integer"),
         ("generation: {top_p: 0}", "recipe.generation.top_p", "greater than 0"),
         ("generation: {temperature: .nan}", "recipe.generation.temperature", "got nan"),
@@ -98,6 +101,11 @@ def test_relative_paths_count_from_the_recipe(tmp_path: Path) -> None:
     recipe = Recipe.read(path)
     assert recipe.corpus.source == str(tmp_path / "a.jsonl")
     assert recipe.teacher.model == str(tmp_path / "model")
+
+
+def test_what_is_not_controlled_cant_be_balanced() -> None:
+    assert "control has no edges" in refusal("student: {balance: [control]}").reason
+    assert Recipe.parse("{student: {balance: [control]}, control: {length: [4]}}")
 
 
 def test_the_start_of_students_counts_from_the_recipe_too(tmp_path: Path) -> None:

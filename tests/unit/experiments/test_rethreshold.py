@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.experiments.rethreshold import Stored, changed, rejudge
+from services.experiments.rethreshold import Judged, Stored, changed, rejudge
 from services.filter.cascade import evaluate
 from services.filter.evidence import Backends
-from services.trainer.buffer import Judged, TrainingBuffer
+from services.trainer.near_duplicates import NearDuplicates
 from stillhouse.errors import FailedPrecondition, InvalidArgument
 from stillhouse.filter.types import Candidate, Cascade, Document, LayerConfig
 from tests.unit.filter.fakes import FakeCritic, FakeIndex
@@ -36,13 +36,14 @@ LOOSE = Cascade(
 
 
 def judge(cascade: Cascade, batches: Sequence[Sequence[Candidate]]) -> list[Judged]:
-    buffer = TrainingBuffer(0.6)
+    seen = NearDuplicates(0.6)
+    judged: list[Judged] = []
     for batch in batches:
         result = asyncio.run(
             evaluate(cascade, DOCUMENTS, batch, Backends(FakeCritic(), FakeIndex()))
         )
-        buffer.add(batch, result.verdicts)
-    return buffer.rows
+        judged += map(Judged, batch, seen.judge(batch, result.verdicts))
+    return judged
 
 
 def candidates(texts: Sequence[str], batch: int) -> list[Candidate]:

@@ -26,6 +26,7 @@ STEPS = st.builds(
     st.booleans(),
     st.booleans(),
     st.booleans(),
+    st.booleans(),
 )
 OUTLINES = st.builds(
     Outline,
@@ -73,24 +74,58 @@ def forms(word: str) -> list[str]:
 
 
 def fits(passage: tuple[Step, ...], kept: tuple[int, ...], outline: Outline) -> bool:
-    pairs = list(itertools.pairwise(kept))
     return (
         sum(passage[i].weight for i in kept) >= outline.least
         and all(i in kept for i, step in enumerate(passage) if step.fixed)
-        and (kept[0] == 0 or passage[kept[0]].weight > 0)
-        and (kept[-1] == len(passage) - 1 or passage[kept[-1]].weight > 0)
-        and all(is_phrase(passage[one + 1 : other]) for one, other in pairs)
+        and (kept[0] == 0 or passage[kept[0] - 1].closes)
+        and ends_well(passage, kept[-1])
         and all(
-            passage[one].closes or not any(step.closes for step in passage[one + 1 : other])
-            for one, other in pairs
+            fits_between(
+                shape(passage[one]), shape_of_all(passage[one + 1 : other]), passage[other]
+            )
+            for one, other in itertools.pairwise(kept)
         )
         and all(size <= outline.run for size in runs(passage, kept, outline))
         and most_left_out(passage, kept) <= outline.skip
     )
 
 
-def is_phrase(gap: tuple[Step, ...]) -> bool:
-    return any(step.weight for step in gap) or all(step.loose for step in gap)
+def shape(step: Step) -> str:
+    """A letter for the kind of word: c(ontent), a(rticle), v(erb's auxiliary), f(unction word),
+    C for content that binds; and a comma where a clause ends.
+    """
+    if step.weight:
+        kind = "C" if step.binds else "c"
+    elif step.loose:
+        kind = "a" if not step.binds else "A"
+    else:
+        kind = "v" if step.binds else "f"
+    return kind + ("," if step.closes else "")
+
+
+def shape_of_all(steps: tuple[Step, ...]) -> str:
+    return "".join(map(shape, steps))
+
+
+def ends_well(passage: tuple[Step, ...], last: int) -> bool:
+    if last == len(passage) - 1:
+        return True
+    return bool(re.fullmatch(r"[cC],.*|[cC]f.*", shape_of_all(passage[last : last + 2])))
+
+
+def fits_between(before: str, gap: str, step: Step) -> bool:
+    articles = r"[aA]*([aA],)?"
+    clauses = r".*,"
+    phrase_of_a_clause = r"f[^,]*,"
+    modifiers = r"[cC]*"
+    phrase = r"f[^,]*"
+    return bool(
+        re.fullmatch(articles, gap)
+        or (before.endswith(",") and re.fullmatch(clauses, gap))
+        or (before[0] in "cC" and re.fullmatch(phrase_of_a_clause, gap))
+        or (before[0] in "caf" and re.fullmatch(modifiers, gap) and step.weight)
+        or (before[0] in "cC" and re.fullmatch(phrase, gap) and shape(step)[0] in "fv")
+    )
 
 
 def runs(passage: tuple[Step, ...], kept: tuple[int, ...], outline: Outline) -> list[int]:

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from stillhouse.filter.types import LayerStats
 from stillhouse.local.panel import Speedometer, display, eta_seconds, line, render
-from stillhouse.trainer.types import GenerationProgress, Run, RunState, Stage
+from stillhouse.trainer.types import Diversity, GenerationProgress, Run, RunState, Stage
 
 LAYERS = (LayerStats("brevity", 100, 40), LayerStats("surface", 40, 10), LayerStats("x", 0, 0))
 PROGRESS = GenerationProgress(2, judged=100, accepted=10, target=20, budget=400, layers=LAYERS)
@@ -44,6 +44,22 @@ def test_the_panel_shows_each_layer_with_its_pass_rate() -> None:
     assert ["brevity", "100", "40", "40.0", "%"] in rows
     assert ["surface", "40", "10", "25.0", "%"] in rows
     assert ["x", "0", "0", "-"] in rows
+
+
+def test_generations_are_shown_beside_each_other() -> None:
+    text = drawn(RUN)
+    assert "pass rate by generation: 100.0 % → 10.0 %\n" in text
+    assert "diversity" not in text
+    assert "pass rate" not in drawn(replace(RUN, progress=RUN.progress[:1], generation=3))
+    diverse = replace(PROGRESS, diversity=Diversity(40, 0.5, 0.25, 0.75, 0.125))
+    text = drawn(replace(RUN, progress=(diverse,)))
+    assert "diversity (of generation 1): distinct-2 0.500 (0.750), MSTTR 0.250 (0.125)" in text
+
+
+def test_an_early_end_is_told_with_its_reason() -> None:
+    stopping = replace(RUN, stop_reason="no fresh documents")
+    assert "the run ends early: no fresh documents\n" in drawn(stopping)
+    assert line(stopping, 1.0).endswith("; the last one: no fresh documents")
 
 
 def test_training_shows_steps_losses_and_its_own_speed() -> None:

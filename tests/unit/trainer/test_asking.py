@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from services.trainer.asking import Asking, asked_in_turn, pairs_of
+from services.trainer.asking import Asking, asked_in_turn, expert_recipe, pairs_of
 from services.trainer.control import Buckets
 from stillhouse.corpus import SourceDocument
 from stillhouse.recipe import Control, PromptTemplate, Recipe
@@ -64,3 +64,10 @@ def test_documents_are_asked_in_turn() -> None:
     assert list(asked.values()) == [
         asking.about(f"text {n}", Buckets(length=n % 3)) for n in range(4)
     ]
+
+
+def test_experts_keep_all_layers_and_learn_no_codes() -> None:
+    recipe = Recipe.parse("{student: {layers: 6, rank: 4}, control: {length: [9]}}")
+    expert = expert_recipe(recipe)
+    assert (expert.student.layers, expert.student.rank) == (0, 4)
+    assert not expert.control.active

@@ -1,80 +1,170 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from pathlib import Path
 
+import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.trainer.buffer import TrainingBuffer, jaccard, word_trigrams
-from stillhouse.filter.types import Candidate, Verdict
+from services.trainer import tables
+from services.trainer.buffer import TrainingBuffer
+from services.trainer.files import RunFolder, read_table, write_table
+from services.trainer.near_duplicates import NearDuplicates
+from stillhouse.errors import FailedPrecondition
+from stillhouse.filter.types import Candidate, LayerStats, Verdict
+from stillhouse.generator.types import Decoding
+
+WORDS = ["heap", "array", "parser", "reads", "keeps", "small"]
+TEXTS = {"doc": "The document."}
 
 
-def candidate(number: int, text: str) -> Candidate:
-    return Candidate(f"id{number}", "source", number, text)
-
-
-def fill(texts: list[str], threshold: float = 0.6) -> TrainingBuffer:
-    buffer = TrainingBuffer(threshold)
-    candidates = [candidate(i, text) for i, text in enumerate(texts)]
-    buffer.add(candidates, [Verdict(one.id, True) for one in candidates])
-    return buffer
-
-
-def naive_accepted(texts: list[str], threshold: float) -> list[str]:
-    """Every text against every text kept before it."""
-    kept: list[str] = []
-    for text in texts:
-        grams = word_trigrams(text)
-        if all(jaccard(grams, word_trigrams(other)) < threshold for other in kept):
-            kept.append(text)
-    return kept
-
-
-def test_a_near_duplicate_of_a_kept_sample_is_rejected() -> None:
-    buffer = fill(
-        [
-            "A heap keeps its smallest element at index zero of the array.",
-            "A heap keeps its smallest element at index zero of the array!",
-            "The parser reads options from the command line.",
+def parts(count: int, seed: int = 0) -> list[pa.Table]:
+    """Batches of verdicts as the filter gives them; many of the texts are alike."""
+    rng = random.Random(seed)
+    result = []
+    for batch in range(count):
+        origin = tables.Origin("run", 1, batch, "ab" * 32, Decoding(4, 8))
+        candidates = [
+            Candidate(f"b{batch}c{place}", "doc", place, " ".join(rng.choices(WORDS, k=5)))
+            for place in range(rng.randrange(5))
         ]
+        verdicts = [
+            Verdict(one.id, True, scores={"x": rng.random()})
+            if rng.random() < 0.6
+            else Verdict(one.id, False, "brevity", "brevity.too_long")
+            for one in candidates
+        ]
+        result.append(tables.verdicts_table(origin, candidates, verdicts))
+    return result
+
+
+def opened(folder: Path, shard_rows: int = 6) -> TrainingBuffer:
+    return TrainingBuffer(
+        RunFolder(folder), 1, threshold=0.6, layers=["brevity"], shard_rows=shard_rows
     )
-    assert [row.verdict.accepted for row in buffer.rows] == [True, False, True]
-    rejected = buffer.rows[1].verdict
-    assert (rejected.layer, rejected.reason) == ("near_duplicate", "near_duplicate.in_buffer")
-    assert rejected.scores["near_duplicate.similarity"] == 1.0
 
 
-def test_rejected_candidates_keep_their_verdict_and_block_nobody() -> None:
-    buffer = TrainingBuffer(0.6)
-    text = "The same few words in the same order"
-    verdicts = [Verdict("id0", False, "brevity", "brevity.too_long"), Verdict("id1", True)]
-    assert buffer.add([candidate(0, text), candidate(1, text)], verdicts) == 1
-    assert buffer.rows[0].verdict.reason == "brevity.too_long"
-    assert [row.candidate.id for row in buffer.accepted] == ["id1"]
+def by_hand(batches: Sequence[pa.Table]) -> list[dict[str, object]]:
+    """The rows with their final verdicts, all in memory."""
+    seen = NearDuplicates(0.6)
+    rows: list[dict[str, object]] = []
+    for part in batches:
+        final = seen.judge(*tables.judged_from(part))
+        rows += tables.with_final_verdicts(part, final).to_pylist()
+    return rows
 
 
-def test_batches_or_all_at_once_is_the_same() -> None:
-    rng = random.Random(4)
-    words = ["heap", "array", "parser", "reads", "keeps", "small"]
-    texts = [" ".join(rng.choices(words, k=6)) for _ in range(60)]
-    whole = fill(texts)
-    parts = TrainingBuffer(0.6)
-    for start in range(0, 60, 7):
-        candidates = [candidate(start + i, t) for i, t in enumerate(texts[start : start + 7])]
-        parts.add(candidates, [Verdict(one.id, True) for one in candidates])
-    assert whole.rows == parts.rows
+def store(folder: Path, batches: Sequence[pa.Table]) -> None:
+    for batch, part in enumerate(batches):
+        write_table(RunFolder(folder).part(1, batch), part)
 
 
-@given(st.lists(st.lists(st.sampled_from("abcd"), min_size=1, max_size=9), max_size=25))
-@settings(max_examples=60, deadline=None)
-def test_agrees_with_comparing_all_pairs(texts: list[list[str]]) -> None:
-    """MinHash may overlook a pair near the threshold; equal texts it never does."""
-    joined = [" ".join(text) for text in texts]
-    kept = [row.candidate.text for row in fill(joined, threshold=1.0).accepted]
-    assert kept == naive_accepted(joined, 1.0)
+@given(st.integers(0, 12), st.integers(1, 20), st.sets(st.integers(0, 12)), st.integers(0, 9))
+@settings(max_examples=20, deadline=None)
+def test_interrupted_anywhere_it_holds_what_an_uninterrupted_one_holds(
+    tmp_path_factory: pytest.TempPathFactory,
+    count: int,
+    shard_rows: int,
+    deaths: set[int],
+    seed: int,
+) -> None:
+    folder = tmp_path_factory.mktemp("run")
+    batches = parts(count, seed)
+    store(folder, batches)
+    buffer = opened(folder, shard_rows)
+    while buffer.batches < count:
+        if buffer.batches in deaths:
+            deaths.remove(buffer.batches)
+            buffer = opened(folder, shard_rows)
+            continue
+        part = RunFolder(folder).part(1, buffer.batches)
+        taken = buffer.add(read_table(part))
+        assert taken == buffer.accepted_by_batch[-1]
+        if buffer.due:
+            buffer.checkpoint(buffer.batches)
+            assert not part.exists()
+    rows = by_hand(batches)
+    accepted = sum(bool(row["accepted"]) for row in rows)
+    assert (buffer.judged, buffer.accepted) == (len(rows), accepted)
+    assert sum(buffer.accepted_by_batch) == accepted
+    assert buffer.funnel[-1].passed == accepted
+    buffer.finish(TEXTS)
+    assert read_table(RunFolder(folder).verdicts(1)).to_pylist() == rows
+    dataset = read_table(RunFolder(folder).dataset(1))
+    assert dataset.schema == tables.DATASET
+    assert dataset["id"].to_pylist() == [row["id"] for row in rows if row["accepted"]]
+    assert {path.name for path in (folder / "verdicts").iterdir()} == {"gen-1.parquet"}
 
 
-def test_trigrams_of_short_texts() -> None:
-    assert word_trigrams("Two words") == {"two words"}
-    assert word_trigrams("") == {""}
-    assert word_trigrams("a b c d") == {"a b c", "b c d"}
+def test_a_death_between_shard_and_checkpoint_doubles_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shard, the index and the texts are there, the checkpoint that names them is not."""
+    batches = parts(12)
+    store(tmp_path, batches)
+    buffer = opened(tmp_path)
+    for part in batches[:6]:
+        buffer.add(part)
+    buffer.checkpoint(6)
+    for part in batches[6:]:
+        buffer.add(part)
+    with monkeypatch.context() as patch:
+        patch.setattr("services.trainer.buffer.write_text", killed)
+        with pytest.raises(KeyboardInterrupt):
+            buffer.checkpoint(12)
+    buffer = opened(tmp_path)
+    assert (buffer.batches, buffer.stream_sequence) == (6, 6)
+    for batch in range(6, 12):
+        buffer.add(read_table(RunFolder(tmp_path).part(1, batch)))
+    buffer.finish(TEXTS)
+    assert read_table(RunFolder(tmp_path).verdicts(1)).to_pylist() == by_hand(batches)
+
+
+def killed(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_counts_survive_a_restart(tmp_path: Path) -> None:
+    batches = parts(8)
+    store(tmp_path, batches)
+    buffer = opened(tmp_path)
+    for part in batches:
+        buffer.add(part)
+    buffer.checkpoint(99)
+    again = opened(tmp_path)
+    assert again.funnel == buffer.funnel
+    assert again.funnel[0] == LayerStats("brevity", buffer.judged, buffer.funnel[0].passed)
+    assert again.accepted_by_batch == buffer.accepted_by_batch
+    assert again.stream_sequence == 99
+
+
+def test_a_checkpoint_keeps_the_files_of_later_batches(tmp_path: Path) -> None:
+    store(tmp_path, parts(4))
+    buffer = opened(tmp_path)
+    for batch in range(2):
+        buffer.add(read_table(RunFolder(tmp_path).part(1, batch)))
+    buffer.checkpoint(2)
+    left = [path.name for path in (tmp_path / "verdicts" / "parts").iterdir()]
+    assert sorted(left) == ["gen-1-batch-000002.parquet", "gen-1-batch-000003.parquet"]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"shards": "many"}'])
+def test_a_damaged_checkpoint_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "verdicts" / "buffer" / "gen-1" / "checkpoint.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    with pytest.raises(FailedPrecondition, match=r"checkpoint\.json is damaged"):
+        opened(tmp_path)
+
+
+def test_a_missing_segment_is_refused_by_name(tmp_path: Path) -> None:
+    buffer = opened(tmp_path)
+    buffer.add(parts(3)[2])
+    buffer.checkpoint(1)
+    for path in (tmp_path / "verdicts" / "buffer" / "gen-1" / "index").glob("segment-*"):
+        path.unlink()
+    with pytest.raises(FailedPrecondition, match=r"checkpoint\.json is damaged.*segment-0"):
+        opened(tmp_path)

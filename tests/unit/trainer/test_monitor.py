@@ -12,7 +12,7 @@ from services.trainer.files import RunFolder
 from services.trainer.monitor import Monitor, Saved, load_saved
 from stillhouse.errors import FailedPrecondition, NotFound
 from stillhouse.filter.types import LayerStats
-from stillhouse.trainer.types import GenerationProgress, Run, RunState, Stage
+from stillhouse.trainer.types import Diversity, GenerationProgress, Run, RunState, Stage
 
 RUN = Run(
     "run",
@@ -21,9 +21,13 @@ RUN = Run(
     2,
     2,
     message="ü",
-    progress=(GenerationProgress(1, 9, 3, 4, 20, (LayerStats("brevity", 9, 3),), 1.5),),
+    progress=(
+        GenerationProgress(1, 9, 3, 4, 20, (LayerStats("brevity", 9, 3),), 1.5, expert=True),
+        GenerationProgress(2, 9, 3, 4, 20, diversity=Diversity(9, 0.5, 0.25, 0.75, 0.125)),
+    ),
     loss=0.25,
     seconds=60.5,
+    stop_reason="no more",
 )
 
 
@@ -59,6 +63,7 @@ def test_a_folder_without_a_state_is_not_found(tmp_path: Path) -> None:
         {"progress": [1]},
         {"progress": [{"generation": 1}]},
         {"progress": [{"generation": 1, "layers": ["x"]}]},
+        {"progress": [{"generation": 1, "layers": [], "diversity": {"samples": 1}}]},
     ],
 )
 def test_a_state_of_another_shape_is_damaged(tmp_path: Path, changes: dict[str, Any]) -> None:

@@ -32,16 +32,19 @@ def test_steps_weigh_their_key_words_and_turning_words_are_fixed() -> None:
     outline = outline_of("Read it. A reader of io.open(file) can't wait, unless forced.", DEFAULT)
     assert outline is not None
     (passage,) = outline.passages
-    told = [(step.text, step.weight, step.fixed, step.loose, step.closes) for step in passage]
+    told = [
+        (step.text, step.weight, step.fixed, step.loose, step.closes, step.binds)
+        for step in passage
+    ]
     assert told == [
-        ("A", 0, False, True, False),
-        ("reader", 1, False, False, False),
-        ("of", 0, False, False, False),
-        ("io.open(file)", 3, False, False, False),
-        ("can't", 1, True, False, False),
-        ("wait,", 1, False, False, True),
-        ("unless", 1, True, False, False),
-        ("forced.", 1, False, False, False),
+        ("A", 0, False, True, False, False),
+        ("reader", 1, False, False, False, False),
+        ("of", 0, False, False, False, False),
+        ("io.open(file)", 3, False, False, False, False),
+        ("can't", 1, True, False, False, True),
+        ("wait,", 1, False, False, True, False),
+        ("unless", 1, True, False, False, False),
+        ("forced.", 1, False, False, False, False),
     ]
 
 

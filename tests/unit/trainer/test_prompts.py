@@ -19,32 +19,41 @@ def recipe(**generation: int) -> Recipe:
     st.integers(1, 5),
     st.integers(1, 200),
     st.integers(1, 60),
-    st.integers(0, 99),
+    st.lists(st.integers(1, 40), min_size=1, max_size=6),
 )
-def test_a_plan_keeps_to_budget_and_corpus(
-    samples: int, size: int, budget: int, documents: int, start: int
+def test_no_document_is_used_in_two_generations(
+    samples: int, size: int, budget: int, documents: int, used: list[int]
 ) -> None:
+    """`used` is how many batches of its plan each generation gets to, at most."""
     settings = recipe(samples=samples, documents_per_batch=size, budget=budget, target=1)
     if budget < samples:
         with pytest.raises(InvalidArgument, match="budget"):
-            make_plan(settings, documents, start)
+            make_plan(settings, documents, 0)
         return
-    plan = make_plan(settings, documents, start)
     everything = list(range(documents))
-    given_out = [d for batch in range(plan.batches) for d in plan.documents(everything, batch)]
-    assert given_out
-    assert len(given_out) == len(set(given_out))
-    assert len(given_out) * samples <= budget
-    assert given_out[0] == start % documents
+    consumed = 0
+    given_out: list[int] = []
+    for batches in used:
+        plan = make_plan(settings, documents, consumed)
+        mine = [d for batch in range(plan.batches) for d in plan.documents(everything, batch)]
+        assert len(mine) * samples <= budget
+        assert bool(mine) == (len(given_out) < documents)
+        assert all(plan.documents(everything, batch) for batch in range(plan.batches))
+        for batch in range(min(batches, plan.batches)):
+            given_out += plan.documents(everything, batch)
+        consumed += min(batches, plan.batches) * plan.size
+    assert given_out == everything[: len(given_out)]
 
 
-def test_a_plan_goes_round_the_corpus() -> None:
-    plan = make_plan(recipe(samples=1, documents_per_batch=2, budget=5, target=1), 5, 3)
-    assert [plan.documents("abcde", batch) for batch in range(plan.batches)] == [
-        ["d", "e"],
-        ["a", "b"],
-        ["c"],
-    ]
+def test_a_plan_ends_with_the_corpus() -> None:
+    plan = make_plan(recipe(samples=1, documents_per_batch=2, budget=5, target=1), 5, 2)
+    assert [plan.documents("abcde", batch) for batch in range(plan.batches)] == ["cd", "e"]
+    assert make_plan(recipe(samples=1, budget=5, target=1), 5, 5).batches == 0
+
+
+def test_a_plan_ends_with_the_budget() -> None:
+    plan = make_plan(recipe(samples=2, documents_per_batch=2, budget=11, target=1), 9, 0)
+    assert (plan.size, plan.batches) == (2, 2)
 
 
 def test_chat_markup_is_applied() -> None:

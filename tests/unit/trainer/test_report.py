@@ -9,7 +9,7 @@ from services.trainer.report import Report, spread
 from services.trainer.statistics import Interval
 from stillhouse.filter.types import LayerStats, Verdict
 from stillhouse.recipe import Recipe
-from stillhouse.trainer.types import GenerationProgress, JudgedCandidate
+from stillhouse.trainer.types import Diversity, GenerationProgress, JudgedCandidate
 
 NONE = Interval(float("nan"), float("nan"), float("nan"), 0)
 KNOWN = Interval(0.5, 0.25, 0.75, 9)
@@ -47,6 +47,24 @@ def test_the_report_shows_the_funnel() -> None:
     text = REPORT.markdown()
     assert "8 candidates judged, 1 accepted (target 4, budget 8) in 3 s." in text
     assert "| brevity | 8 | 2 | 25.0 % |\n| x | 0 | 0 | - |\n| **all** | 8 | 1 | 12.5 % |" in text
+
+
+def test_the_report_says_why_a_run_ended_early() -> None:
+    assert "Ended early" not in REPORT.markdown()
+    assert (
+        "- Ended early: no fresh documents.\n"
+        in replace(REPORT, stop_reason="no fresh documents").markdown()
+    )
+
+
+def test_the_report_shows_expert_rounds_and_diversity() -> None:
+    assert "Diversity" not in REPORT.markdown()
+    found = Diversity(40, 0.5, 0.25, 0.75, 0.125)
+    second = GenerationProgress(2, 8, 1, 4, 8, diversity=found, expert=True)
+    text = replace(REPORT, generations=[second]).markdown()
+    assert "trained the teacher itself" in text
+    assert "Diversity of 40 accepted samples" in text
+    assert "distinct-2 0.500 (0.750), MSTTR 0.250 (0.125)." in text
 
 
 def test_the_report_shows_means_with_intervals_and_a_dash_where_there_is_none() -> None:

@@ -54,6 +54,28 @@ def test_ends_with_the_target_met_or_everything_given(
         assert sum(accepted[: complete - window]) < target
 
 
+@given(
+    st.lists(st.integers(0, 10), min_size=1, max_size=30),
+    st.integers(1, 6),
+    st.integers(1, 60),
+    st.integers(0, 30),
+)
+def test_after_a_restart_it_gives_out_what_it_would_have_given(
+    accepted: list[int], window: int, target: int, death: int
+) -> None:
+    """The restarted one knows only what the buffer holds."""
+    given_out, complete = play(accepted, window, target, random.Random(0))
+    death = min(death, complete)
+    schedule = Schedule(
+        batches=len(accepted), window=window, target=target, accepted=accepted[:death]
+    )
+    for batch in range(death, complete):
+        assert not schedule.done
+        assert set(schedule.take()) <= given_out
+        schedule.complete(batch, accepted[batch])
+    assert schedule.done
+
+
 def test_the_window_bounds_what_is_under_way() -> None:
     schedule = Schedule(batches=10, window=3, target=100)
     assert list(schedule.take()) == [0, 1, 2]

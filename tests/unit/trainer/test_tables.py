@@ -4,8 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from services.trainer import tables
-from services.trainer.buffer import Judged
-from services.trainer.files import read_table, write_table
+from services.trainer.files import read_table, table_writer, write_table
 from stillhouse.corpus import SourceDocument
 from stillhouse.filter.types import Candidate, LayerStats, Verdict
 from stillhouse.generator.types import Decoding
@@ -50,9 +49,20 @@ def test_a_batch_without_candidates_is_a_table_of_no_rows() -> None:
 def test_final_verdicts_take_the_place_of_the_filters() -> None:
     table = tables.verdicts_table(ORIGIN, CANDIDATES, VERDICTS)
     last = Verdict("c", False, "near_duplicate", "near_duplicate.in_buffer", {"s": 1.0})
-    judged = [Judged(c, v) for c, v in zip(CANDIDATES, [*VERDICTS[:2], last], strict=True)]
-    final = tables.with_final_verdicts(table, judged)
+    final = tables.with_final_verdicts(table, [*VERDICTS[:2], last])
     assert tables.judged_from(final) == (CANDIDATES, [*VERDICTS[:2], last])
+
+
+def test_batches_are_counted_over_row_groups(tmp_path: Path) -> None:
+    with table_writer(tmp_path / "v", tables.VERDICTS) as writer:
+        for batch in (0, 1, 2):
+            origin = replace(ORIGIN, batch=batch)
+            candidates = CANDIDATES if batch else []
+            verdicts = VERDICTS if batch else []
+            writer.write_table(tables.verdicts_table(origin, candidates, verdicts))
+    assert tables.batches_in(tmp_path / "v") == 3
+    write_table(tmp_path / "empty", tables.verdicts_table(ORIGIN, [], []))
+    assert tables.batches_in(tmp_path / "empty") == 0
 
 
 def test_the_dataset_holds_the_accepted_with_their_documents() -> None:
@@ -78,8 +88,7 @@ def test_a_row_tells_each_layers_verdict_up_to_the_rejection() -> None:
     both = [("brevity", True), ("surface", True)]
     assert table["layers"].to_pylist() == [both, [("brevity", False)], both]
     last = Verdict("c", False, "near_duplicate", "near_duplicate.in_buffer")
-    judged = [Judged(c, v) for c, v in zip(CANDIDATES, [*VERDICTS[:2], last], strict=True)]
-    final = tables.with_final_verdicts(table, judged)["layers"].to_pylist()
+    final = tables.with_final_verdicts(table, [*VERDICTS[:2], last])["layers"].to_pylist()
     assert [row[-1] for row in final] == [
         ("near_duplicate", True),
         ("brevity", False),

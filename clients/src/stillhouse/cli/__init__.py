@@ -11,6 +11,7 @@ from stillhouse.cli.calibrate import calibrate
 from stillhouse.cli.corpus import corpus
 from stillhouse.cli.experiment import experiment
 from stillhouse.cli.index import index
+from stillhouse.cli.lineage import lineage
 from stillhouse.cli.perplexity import perplexity
 from stillhouse.cli.prepare import prepare
 from stillhouse.cli.quality import quality
@@ -48,7 +49,7 @@ def main() -> None:
 
 # A new subcommand: its own file beside this one, and its name here.
 for command in (
-    agreement, calibrate, corpus, experiment, funnel, index, inspect, perplexity, prepare,
-    quality, rethreshold, run,
+    agreement, calibrate, corpus, experiment, funnel, index, inspect, lineage, perplexity,
+    prepare, quality, rethreshold, run,
 ):  # fmt: skip
     main.add_command(command)

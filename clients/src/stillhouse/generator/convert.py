@@ -136,7 +136,7 @@ def outline_from_proto(message: generator_pb2.Outline) -> Outline:
     """What a text is a compression of."""
     passages = tuple(
         tuple(
-            Step(step.text, step.weight, step.fixed, step.loose, step.closes)
+            Step(step.text, step.weight, step.fixed, step.loose, step.closes, step.binds)
             for step in passage.steps
         )
         for passage in message.passages

@@ -125,8 +125,9 @@ class Clause:
 @dataclass(frozen=True, slots=True)
 class Step:
     """A word of a passage, as written. `weight` tells how much is lost where it is left out;
-    one that is `fixed` can't be. One without weight goes with its neighbours, unless it is
-    `loose` and may be left out by itself. A clause ends behind one that `closes`.
+    one that is `fixed` can't be. Without weight it is a function word, which leads the phrase
+    behind it, or `loose`, an article, which may go by itself. What follows one that `binds`,
+    a verb's auxiliary, stays. A clause ends behind one that `closes`.
     """
 
     text: str
@@ -134,14 +135,17 @@ class Step:
     fixed: bool = False
     loose: bool = False
     closes: bool = False
+    binds: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Outline:
     """Passages that a text is a compression of: one sentence, made of the words of one of them
-    in its order, and of `fillers` where words were left out. A text begins and ends with a word
-    of weight, or as its passage does; what is left out in between is part of a clause, or begins
-    behind one.
+    in its order, and of `fillers` where words were left out.
+
+    What may go: articles; modifiers (words of weight between two that stay, the first of which
+    does not bind); a phrase behind a word of weight, up to the next function word or the end of
+    a clause or of the passage; whole clauses, also before the first word.
 
     skip: weight that may be left out between two words that stay (at the beginning and at the
     end: any). run: most words in a row as they stand in the passage. least: weight that a text

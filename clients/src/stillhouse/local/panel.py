@@ -65,6 +65,7 @@ def render(run: Run, rate: float) -> RenderableType:
     if progress:
         parts += [_counts(run, progress, rate), _bar(progress.accepted, progress.target)]
         parts.append(_funnel(progress))
+    parts += [Text(one) for one in _looking_back(run)]
     if run.stage in (Stage.TRAINING, Stage.EVALUATING) and run.stage_total:
         training = _training(run) if run.stage is Stage.TRAINING else ""
         parts.append(Text(f"{run.stage.value} {run.stage_done} of {run.stage_total}{training}"))
@@ -83,6 +84,8 @@ def line(run: Run, rate: float) -> str:
     elif run.stage_total:
         text += f", {run.stage_done} of {run.stage_total}"
         text += _training(run) if run.stage is Stage.TRAINING else ""
+    if run.stop_reason:
+        text += f"; the last one: {run.stop_reason}"
     return text
 
 
@@ -149,6 +152,24 @@ def _counts(run: Run, progress: GenerationProgress, rate: float) -> Text:
         text += f"{run.candidates_pending} candidate batches"
         text += f"   ETA {_clock(eta)}" if eta is not None else ""
     return Text(text)
+
+
+def _looking_back(run: Run) -> list[str]:
+    """The generations beside each other, once there are two, and why the run ends early."""
+    lines = []
+    if len(run.progress) > 1:
+        rates = " → ".join(f"{100 * one.pass_rate:.1f} %" for one in run.progress)
+        lines.append(f"pass rate by generation: {rates}")
+    progress = current(run)
+    if progress and progress.diversity:
+        found = progress.diversity
+        lines.append(
+            f"diversity (of generation 1): distinct-2 {found.distinct_2:.3f} "
+            f"({found.first_distinct_2:.3f}), MSTTR {found.msttr:.3f} ({found.first_msttr:.3f})"
+        )
+    if run.stop_reason:
+        lines.append(f"the run ends early: {run.stop_reason}")
+    return lines
 
 
 def _training(run: Run) -> str:

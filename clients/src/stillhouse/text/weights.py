@@ -24,6 +24,13 @@ whose and of
 LIGHT = frozenset(_LIGHT_WORDS.split())
 """Words that may be put in or left out; all others tell who, where or whither."""
 
+_AUXILIARY_WORDS = """
+is are be am was were been being do does did has have had can could may might must shall should
+will would to not
+"""
+AUXILIARY = frozenset(_AUXILIARY_WORDS.split())
+"""Words that are nothing without the verb or the predicate behind them."""
+
 
 def standard(word: str) -> str:
     """`word` with negating verbs (`can't`, `cannot`) as `not`."""

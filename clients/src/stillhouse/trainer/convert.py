@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from stillhouse.errors import Internal, InvalidArgument
 from stillhouse.filter.types import LayerStats
-from stillhouse.trainer.types import GenerationProgress, JudgedCandidate, Run, RunState, Stage
+from stillhouse.trainer.types import (
+    Diversity,
+    GenerationProgress,
+    JudgedCandidate,
+    Run,
+    RunState,
+    Stage,
+)
 from stillhouse.trainer.v1 import trainer_pb2
 
 _Selection = trainer_pb2.ListCandidatesRequest.Selection
@@ -20,6 +27,7 @@ def run_to_proto(run: Run) -> trainer_pb2.Run:
         generations=run.generations,
         message=run.message,
         folder=run.folder,
+        stop_reason=run.stop_reason,
         progress=map(progress_to_proto, run.progress),
         prompts_pending=run.prompts_pending,
         candidates_pending=run.candidates_pending,
@@ -43,6 +51,7 @@ def run_from_proto(message: trainer_pb2.Run) -> Run:
         generations=message.generations,
         message=message.message,
         folder=message.folder,
+        stop_reason=message.stop_reason,
         progress=tuple(map(progress_from_proto, message.progress)),
         prompts_pending=message.prompts_pending,
         candidates_pending=message.candidates_pending,
@@ -83,6 +92,8 @@ def progress_to_proto(progress: GenerationProgress) -> trainer_pb2.GenerationPro
             for layer in progress.layers
         ],
         seconds=progress.seconds,
+        diversity=_diversity_to_proto(progress.diversity) if progress.diversity else None,
+        expert=progress.expert,
     )
 
 
@@ -96,6 +107,30 @@ def progress_from_proto(message: trainer_pb2.GenerationProgress) -> GenerationPr
         budget=message.budget,
         layers=tuple(LayerStats(layer.name, layer.seen, layer.passed) for layer in message.layers),
         seconds=message.seconds,
+        diversity=(
+            _diversity_from_proto(message.diversity) if message.HasField("diversity") else None
+        ),
+        expert=message.expert,
+    )
+
+
+def _diversity_to_proto(diversity: Diversity) -> trainer_pb2.Diversity:
+    return trainer_pb2.Diversity(
+        samples=diversity.samples,
+        distinct_2=diversity.distinct_2,
+        msttr=diversity.msttr,
+        first_distinct_2=diversity.first_distinct_2,
+        first_msttr=diversity.first_msttr,
+    )
+
+
+def _diversity_from_proto(message: trainer_pb2.Diversity) -> Diversity:
+    return Diversity(
+        samples=message.samples,
+        distinct_2=message.distinct_2,
+        msttr=message.msttr,
+        first_distinct_2=message.first_distinct_2,
+        first_msttr=message.first_msttr,
     )
 
 

@@ -29,8 +29,26 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Diversity:
+    """Distinct-2 and MSTTR of a generation's samples, and of as many of the first's.
+
+    Each is measured of `samples` of them; NaN where there are too few words.
+    """
+
+    samples: int
+    distinct_2: float
+    msttr: float
+    first_distinct_2: float
+    first_msttr: float
+
+
+@dataclass(frozen=True, slots=True)
 class GenerationProgress:
-    """How far one generation's collection has come; counts of candidates."""
+    """How far one generation's collection has come; counts of candidates.
+
+    `diversity` is known from the second generation on, once it is collected. With `expert`
+    the teacher itself is trained on the samples.
+    """
 
     generation: int
     judged: int
@@ -39,6 +57,13 @@ class GenerationProgress:
     budget: int
     layers: tuple[LayerStats, ...] = ()
     seconds: float = 0.0
+    diversity: Diversity | None = None
+    expert: bool = False
+
+    @property
+    def pass_rate(self) -> float:
+        """Share of the candidates that were accepted; 0 before the first."""
+        return self.accepted / self.judged if self.judged else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +80,7 @@ class Run:
     generations: int
     message: str = ""
     folder: str = ""
+    stop_reason: str = ""  # why it ended before its last generation
     progress: tuple[GenerationProgress, ...] = ()
     prompts_pending: int = 0
     candidates_pending: int = 0

@@ -285,18 +285,21 @@ class Step(_message.Message):
     FIXED_FIELD_NUMBER: _builtins.int
     LOOSE_FIELD_NUMBER: _builtins.int
     CLOSES_FIELD_NUMBER: _builtins.int
+    BINDS_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """As written; no white space."""
     weight: _builtins.int
-    """How much is lost where it is left out."""
+    """How much is lost where it is left out; 0: a function word, which leads
+    the phrase behind it, or an article.
+    """
     fixed: _builtins.bool
     """True: it can't be left out."""
     loose: _builtins.bool
-    """True: without weight, it may be left out by itself; others without weight
-    go with a neighbour that has some.
-    """
+    """True: an article, which may be left out by itself."""
     closes: _builtins.bool
     """True: a clause ends behind it."""
+    binds: _builtins.bool
+    """True: a verb's auxiliary; what follows it stays."""
     def __init__(
         self,
         *,
@@ -305,10 +308,11 @@ class Step(_message.Message):
         fixed: _builtins.bool = ...,
         loose: _builtins.bool = ...,
         closes: _builtins.bool = ...,
+        binds: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["closes", b"closes", "fixed", b"fixed", "loose", b"loose", "text", b"text", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["binds", b"binds", "closes", b"closes", "fixed", b"fixed", "loose", b"loose", "text", b"text", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -339,9 +343,11 @@ Global___Passage: _TypeAlias = Passage  # noqa: Y015
 @_typing.final
 class Outline(_message.Message):
     """Passages that a text is a compression of: one sentence, made of the words
-    of one of them in its order, and of fillers where words were left out. It
-    begins and ends with a word of weight, or as its passage does. What is left
-    out in between is part of a clause, or begins behind one.
+    of one of them in its order, and of fillers where words were left out. What
+    may go: articles; modifiers (words of weight between two that stay, the
+    first of which does not bind); a phrase behind a word of weight, up to the
+    next function word or the end of a clause or of the passage; whole clauses,
+    also before the first word.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

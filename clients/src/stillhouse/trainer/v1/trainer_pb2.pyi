@@ -98,6 +98,7 @@ class Run(_message.Message):
     GENERATIONS_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     FOLDER_FIELD_NUMBER: _builtins.int
+    STOP_REASON_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
     PROMPTS_PENDING_FIELD_NUMBER: _builtins.int
     CANDIDATES_PENDING_FIELD_NUMBER: _builtins.int
@@ -122,6 +123,8 @@ class Run(_message.Message):
     """What a person should know: an error, or where the results are."""
     folder: _builtins.str
     """Folder of the results."""
+    stop_reason: _builtins.str
+    """Why it ended before its last generation; empty if it did not."""
     prompts_pending: _builtins.int
     """Messages waiting: PROMPTS."""
     candidates_pending: _builtins.int
@@ -156,6 +159,7 @@ class Run(_message.Message):
         generations: _builtins.int = ...,
         message: _builtins.str = ...,
         folder: _builtins.str = ...,
+        stop_reason: _builtins.str = ...,
         progress: _abc.Iterable[Global___GenerationProgress] | None = ...,
         prompts_pending: _builtins.int = ...,
         candidates_pending: _builtins.int = ...,
@@ -169,7 +173,7 @@ class Run(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates_pending", b"candidates_pending", "eta_seconds", b"eta_seconds", "folder", b"folder", "generation", b"generation", "generations", b"generations", "held_out_loss", b"held_out_loss", "id", b"id", "loss", b"loss", "message", b"message", "progress", b"progress", "prompts_pending", b"prompts_pending", "seconds", b"seconds", "stage", b"stage", "stage_done", b"stage_done", "stage_total", b"stage_total", "state", b"state", "tokens_per_second", b"tokens_per_second"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates_pending", b"candidates_pending", "eta_seconds", b"eta_seconds", "folder", b"folder", "generation", b"generation", "generations", b"generations", "held_out_loss", b"held_out_loss", "id", b"id", "loss", b"loss", "message", b"message", "progress", b"progress", "prompts_pending", b"prompts_pending", "seconds", b"seconds", "stage", b"stage", "stage_done", b"stage_done", "stage_total", b"stage_total", "state", b"state", "stop_reason", b"stop_reason", "tokens_per_second", b"tokens_per_second"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -186,6 +190,8 @@ class GenerationProgress(_message.Message):
     BUDGET_FIELD_NUMBER: _builtins.int
     LAYERS_FIELD_NUMBER: _builtins.int
     SECONDS_FIELD_NUMBER: _builtins.int
+    DIVERSITY_FIELD_NUMBER: _builtins.int
+    EXPERT_FIELD_NUMBER: _builtins.int
     generation: _builtins.int
     """The generation, from 1."""
     judged: _builtins.int
@@ -198,9 +204,17 @@ class GenerationProgress(_message.Message):
     """Most candidates that may be sampled."""
     seconds: _builtins.float
     """Seconds spent collecting."""
+    expert: _builtins.bool
+    """True if the teacher itself is trained on its samples (expert iteration)."""
     @_builtins.property
     def layers(self) -> _containers.RepeatedCompositeFieldContainer[Global___LayerFunnel]:
         """What each layer saw and passed, in order of the cascade."""
+
+    @_builtins.property
+    def diversity(self) -> Global___Diversity:
+        """Its samples against those of the first generation; from the second on,
+        once it is collected.
+        """
 
     def __init__(
         self,
@@ -212,14 +226,57 @@ class GenerationProgress(_message.Message):
         budget: _builtins.int = ...,
         layers: _abc.Iterable[Global___LayerFunnel] | None = ...,
         seconds: _builtins.float = ...,
+        diversity: Global___Diversity | None = ...,
+        expert: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["diversity", b"diversity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "budget", b"budget", "generation", b"generation", "judged", b"judged", "layers", b"layers", "seconds", b"seconds", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "budget", b"budget", "diversity", b"diversity", "expert", b"expert", "generation", b"generation", "judged", b"judged", "layers", b"layers", "seconds", b"seconds", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GenerationProgress: _TypeAlias = GenerationProgress  # noqa: Y015
+
+@_typing.final
+class Diversity(_message.Message):
+    """How diverse the accepted samples of a generation are, beside as many of the
+    first generation: both figures depend on how many samples there are. NaN
+    where there are too few words.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAMPLES_FIELD_NUMBER: _builtins.int
+    DISTINCT_2_FIELD_NUMBER: _builtins.int
+    MSTTR_FIELD_NUMBER: _builtins.int
+    FIRST_DISTINCT_2_FIELD_NUMBER: _builtins.int
+    FIRST_MSTTR_FIELD_NUMBER: _builtins.int
+    samples: _builtins.int
+    """Samples drawn of each of the two."""
+    distinct_2: _builtins.float
+    """Distinct bigrams over all bigrams."""
+    msttr: _builtins.float
+    """Mean type-token ratio of segments of 50 words."""
+    first_distinct_2: _builtins.float
+    """Distinct bigrams over all bigrams of the first generation."""
+    first_msttr: _builtins.float
+    """Mean type-token ratio of the first generation."""
+    def __init__(
+        self,
+        *,
+        samples: _builtins.int = ...,
+        distinct_2: _builtins.float = ...,
+        msttr: _builtins.float = ...,
+        first_distinct_2: _builtins.float = ...,
+        first_msttr: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["distinct_2", b"distinct_2", "first_distinct_2", b"first_distinct_2", "first_msttr", b"first_msttr", "msttr", b"msttr", "samples", b"samples"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Diversity: _TypeAlias = Diversity  # noqa: Y015
 
 @_typing.final
 class LayerFunnel(_message.Message):
