@@ -1,43 +1,20 @@
-"""Data sets side by side: reading them, a table, and a plot."""
+"""Data sets side by side: reading them, and a plot."""
 
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from services.experiments.quality import Quality
+from services.trainer.plots import png, quality
+from services.trainer.quality_table import Measured, Pairs
 from stillhouse.errors import FailedPrecondition, InvalidArgument
 
-Pairs = list[tuple[str, str]]
-"""(document, summary)."""
-
 _FIELDS = ("document", "summary")
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """A data set: its name, its size, and the figures of its sample.
-
-    `novelty` holds what an index was asked, if there was one.
-    """
-
-    name: str
-    size: int
-    sampled: int
-    quality: Quality
-    novelty: Mapping[str, float]
-
-    @property
-    def figures(self) -> dict[str, float]:
-        """All figures by name, in their order."""
-        return {**asdict(self.quality), **self.novelty}
 
 
 def read_pairs(path: Path) -> Pairs:
@@ -54,45 +31,14 @@ def read_pairs(path: Path) -> Pairs:
     raise InvalidArgument("dataset", f"{path} is neither .parquet nor .jsonl")
 
 
-def sample(pairs: Pairs, size: int, seed: int) -> Pairs:
-    """`size` pairs drawn by `seed`, in their order; all of them if there are no more."""
-    if len(pairs) <= size:
-        return list(pairs)
-    return [pairs[place] for place in sorted(random.Random(seed).sample(range(len(pairs)), size))]
-
-
-def markdown(sets: Sequence[Measured]) -> str:
-    """A row per figure, a column per set."""
-    lines = [
-        f"| | {' | '.join(one.name for one in sets)} |",
-        f"| --- |{' ---: |' * len(sets)}",
-        f"| pairs, of which sampled | {' | '.join(f'{s.size}, {s.sampled}' for s in sets)} |",
-    ]
-    for name in sets[0].figures:
-        cells = (f"{one.figures[name]:.3f}" for one in sets)
-        lines.append(f"| {name.replace('_', '-')} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
-
-
 def plot(sets: Sequence[Measured], path: Path) -> None:
     """A panel per figure, a bar per set, as PNG. FailedPrecondition without matplotlib."""
     try:
-        from matplotlib.figure import Figure  # noqa: PLC0415  (an extra)
+        path.write_bytes(png(quality(sets)))
     except ImportError:
         raise FailedPrecondition(
             "a plot needs matplotlib; pip install 'stillhouse-services[plot]', or leave --plot out"
         ) from None
-    names = list(sets[0].figures)
-    columns = 4
-    rows = -(-len(names) // columns)
-    figure = Figure(figsize=(3 * columns, 2.2 * rows), layout="constrained")
-    for place, name in enumerate(names, start=1):
-        axes = figure.add_subplot(rows, columns, place)
-        axes.barh([one.name for one in sets], [one.figures[name] for one in sets], color="0.4")
-        axes.invert_yaxis()
-        axes.set_title(name.replace("_", "-"), fontsize=9)
-        axes.tick_params(labelsize=7)
-    figure.savefig(path, format="png", dpi=120)
 
 
 def _parquet(path: Path) -> Pairs:

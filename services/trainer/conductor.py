@@ -16,7 +16,7 @@ from services.checkpoints.digest import digest
 from services.checkpoints.load import load_tokenizer
 from services.runtime.streams import Publisher
 from services.topology import CANDIDATES, FILTERS, GENERATORS, MODELS_BUCKET, PROMPTS
-from services.trainer import evaluation, obtained, readiness, systems, tables
+from services.trainer import obtained, readiness, systems, tables
 from services.trainer.asking import Asking, asked_in_turn, expert_recipe, pairs_of
 from services.trainer.buffer import TrainingBuffer
 from services.trainer.cancelling import to_the_end
@@ -24,7 +24,7 @@ from services.trainer.cascades import cascade_of
 from services.trainer.collector import Collector, Work, timed
 from services.trainer.diversity import compare
 from services.trainer.examiner import Examiner, patiently
-from services.trainer.files import read_table, write_table, write_text
+from services.trainer.files import read_table, write_table
 from services.trainer.keywords import Idf, clauses_for
 from services.trainer.lineage import MANIFEST
 from services.trainer.monitor import Monitor
@@ -32,7 +32,7 @@ from services.trainer.obtained import CONTROL
 from services.trainer.outlines import outline_of
 from services.trainer.prompts import Plan, decoding_of, derived_seed, make_plan
 from services.trainer.provenance import record
-from services.trainer.report import Report, spread
+from services.trainer.reporting import write_report
 from services.trainer.schedule import Schedule
 from services.trainer.stopping import Decision, decide, exhausted
 from services.trainer.students.progress import Progress
@@ -112,7 +112,9 @@ class Conductor:
         try:
             await self._generations(training, held_out)
             self._monitor.update(stage=Stage.DONE, seconds=elapsed())
-            self._write_report(training, held_out)
+            await asyncio.to_thread(
+                write_report, self._folder, self._recipe, self._teacher.digest, self._monitor.run
+            )
         finally:
             clock.cancel()
 
@@ -124,8 +126,7 @@ class Conductor:
         self._stage(Stage.EVALUATING)
         await patiently(lambda: self._backends.check(self._recipe, self._teacher))
         examiner = self._examiner(held_out)
-        await examiner.texts(systems.LEAD, systems.lead(held_out))
-        await examiner.texts(systems.COPY, systems.copy(held_out))
+        await examiner.baselines()
         await examiner.model(systems.TEACHER, self._teacher, prompts)
         teacher, consumed = self._teacher, 0
         student = self._asking_students()
@@ -363,37 +364,6 @@ class Conductor:
         """Tell everybody which model the run's next teacher is."""
         bucket = await self._backends.js.key_value(MODELS_BUCKET)
         await bucket.put(self._folder.id, json.dumps(asdict(student)).encode())
-
-    def _write_report(
-        self, training: Sequence[SourceDocument], held_out: Sequence[SourceDocument]
-    ) -> None:
-        generations = [one.generation for one in self._monitor.run.progress]
-        students = [systems.student_name(one) for one in generations]
-        students = [one for one in students if self._folder.evaluation(one).exists()]
-        names = [systems.TEACHER, *students, systems.LEAD, systems.COPY]
-        judged = [
-            row
-            for generation in generations
-            for row in tables.judged_candidates(read_table(self._folder.verdicts(generation)))
-        ]
-        report = Report(
-            run_id=self._folder.id,
-            recipe=self._recipe,
-            teacher_digest=self._teacher.digest,
-            seconds=self._monitor.run.seconds,
-            documents=len(training),
-            held_out=len(held_out),
-            generations=self._monitor.run.progress,
-            systems=[
-                evaluation.summarise(name, read_table(self._folder.evaluation(name)), self._recipe)
-                for name in names
-            ],
-            accepted=spread(row for row in judged if row.accepted),
-            rejected=spread(row for row in judged if not row.accepted),
-            texts={one.id: one.text for one in training},
-            stop_reason=self._monitor.run.stop_reason,
-        )
-        write_text(self._folder.report, report.markdown())
 
     def _stage(self, stage: Stage) -> None:
         self._monitor.update(stage=stage, stage_done=0, stage_total=0)

@@ -1,44 +1,99 @@
-"""Comparing systems on held-out documents: their texts, scores and intervals."""
+"""Comparing systems on held-out documents: what is measured of each text, and its table."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median_high
 
-import numpy as np
 import pyarrow as pa
 
 from services.trainer.cascades import FAITHFULNESS
-from services.trainer.statistics import Interval, bootstrap, rouge_l
+from services.trainer.statistics import first_words, rouge, rouge_l
 from stillhouse.corpus import SourceDocument
-from stillhouse.filter.types import Candidate, Document, Verdict
+from stillhouse.filter.types import Candidate, Cascade, Document, LayerConfig, Verdict
 from stillhouse.recipe import Recipe
 
 PMI_SCORE = f"{FAITHFULNESS}.pmi"
+_SALIENCY = "saliency"
+_ABSTRACTIVENESS = "abstractiveness"
 
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A column of a system's table that is compared; `title` heads it in reports."""
+
+    name: str
+    title: str
+    digits: int = 3
+
+
+AGAINST_REFERENCE = (
+    Metric("rouge_1", "ROUGE-1"),
+    Metric("rouge_2", "ROUGE-2"),
+    Metric("rouge_l", "ROUGE-L"),
+    Metric("rouge_l_cut", "ROUGE-L, cut"),
+    Metric("over_lead", "ROUGE-L over lead words"),
+)
+"""`rouge_l_cut` is of the first words, as many for every system. `over_lead` is ROUGE-L minus
+that of the document's first words, as many as the text has itself.
+"""
+
+OF_THE_TEXT = (
+    Metric("words", "words", 1),
+    Metric("length_ratio", "length ratio"),
+    Metric("coverage", "coverage", 2),
+    Metric("density", "density", 1),
+    Metric("novel_2", "new bigrams", 2),
+)
+JUDGED = (
+    Metric("passed", "passes the filter", 2),
+    Metric("pmi", "PMI", 2),
+    Metric("independent_pmi", "PMI, other critic", 2),
+    Metric("independent_saliency", "saliency, other critic", 2),
+)
+METRICS = (*AGAINST_REFERENCE, *OF_THE_TEXT, *JUDGED)
+
+_COLUMNS = [metric.name for metric in METRICS]
 SCHEMA = pa.schema(
     [
         ("source_id", pa.string()),
         ("text", pa.string()),
         ("reference", pa.string()),
-        ("rouge_l", pa.float64()),
-        ("length_ratio", pa.float64()),
-        ("pmi", pa.float64()),
-        ("passed", pa.bool_()),
+        *[(name, pa.bool_() if name == "passed" else pa.float64()) for name in _COLUMNS],
         ("reason", pa.string()),
     ]
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A system's means over the held-out documents."""
+class Opinions:
+    """What the filter says of one text: its verdict, how abstractive the text is, and what a
+    critic says that no candidate was filtered by; {} where there is none.
+    """
 
-    system: str
-    rouge_l: Interval
-    length_ratio: Interval
-    pmi: Interval
-    passed: Interval
+    verdict: Verdict
+    abstractiveness: Mapping[str, float]
+    independent: Mapping[str, float]
+
+
+MEASURES = Cascade((LayerConfig(_ABSTRACTIVENESS),), score_all=True)
+
+
+def independent_cascade(recipe: Recipe) -> Cascade:
+    """What an independent critic is asked: both directions, whatever the recipe's layers are."""
+    asked = {"task": recipe.task}
+    layers = (LayerConfig(FAITHFULNESS, {}, asked), LayerConfig(_SALIENCY, {}, asked))
+    return Cascade(layers, score_all=True)
+
+
+def word_budget(documents: Sequence[SourceDocument], recipe: Recipe) -> int:
+    """Words that `rouge_l_cut` reads: the recipe's, or the median length of the references."""
+    if recipe.evaluation.words:
+        return recipe.evaluation.words
+    lengths = [len(one.reference.split()) for one in documents if one.reference]
+    return median_high(lengths) if lengths else 0
 
 
 def candidates_of(
@@ -53,41 +108,43 @@ def candidates_of(
 
 
 def table(
-    documents: Sequence[SourceDocument], texts: Sequence[str], verdicts: Sequence[Verdict]
+    documents: Sequence[SourceDocument],
+    texts: Sequence[str],
+    opinions: Sequence[Opinions],
+    words: int,
 ) -> pa.Table:
-    """A system's texts with their scores, one row a document.
+    """A system's texts with all that is measured of them, one row a document.
 
-    The length ratio is in words. `pmi` is NaN for an empty text.
+    Lengths are in words at white space; `words` is how many `rouge_l_cut` reads. What isn't
+    known (a score without a reference, the PMI of an empty text) is NaN.
     """
-    references = [document.reference for document in documents]
-    scores = rouge_l(texts, references)
-    rows = [
-        {
-            "source_id": document.id,
-            "text": text,
-            "reference": document.reference,
-            "rouge_l": float(score),
-            "length_ratio": len(text.split()) / max(1, len(document.text.split())),
-            "pmi": verdict.scores.get(PMI_SCORE, float("nan")),
-            "passed": verdict.accepted,
-            "reason": verdict.reason,
-        }
-        for document, text, score, verdict in zip(documents, texts, scores, verdicts, strict=True)
-    ]
+    references = [one.reference for one in documents]
+    counts = [len(text.split()) for text in texts]
+    leads = [first_words(one.text, count) for one, count in zip(documents, counts, strict=True)]
+    scores = rouge(texts, references)
+    cut = rouge_l([first_words(text, words) for text in texts], references)
+    over = scores["rouge_l"] - rouge_l(leads, references)
+    rows = []
+    for place, (document, text, told) in enumerate(zip(documents, texts, opinions, strict=True)):
+        rows.append(
+            {
+                "source_id": document.id,
+                "text": text,
+                "reference": document.reference,
+                **{name: float(values[place]) for name, values in scores.items()},
+                "rouge_l_cut": float(cut[place]),
+                "over_lead": float(over[place]),
+                "words": float(counts[place]),
+                "length_ratio": counts[place] / max(1, len(document.text.split())),
+                **{
+                    name: told.abstractiveness.get(f"{_ABSTRACTIVENESS}.{name}", math.nan)
+                    for name in ("coverage", "density", "novel_2")
+                },
+                "passed": told.verdict.accepted,
+                "pmi": told.verdict.scores.get(PMI_SCORE, math.nan),
+                "independent_pmi": told.independent.get(PMI_SCORE, math.nan),
+                "independent_saliency": told.independent.get(f"{_SALIENCY}.pmi", math.nan),
+                "reason": told.verdict.reason,
+            }
+        )
     return pa.Table.from_pylist(rows, schema=SCHEMA)
-
-
-def summarise(system: str, results: pa.Table, recipe: Recipe) -> Row:
-    """Means and intervals of a system's table."""
-
-    def interval(column: str) -> Interval:
-        values = np.array(results[column].to_pylist(), dtype=np.float64)
-        return bootstrap(values, resamples=recipe.evaluation.resamples, seed=recipe.seed)
-
-    return Row(
-        system,
-        interval("rouge_l"),
-        interval("length_ratio"),
-        interval("pmi"),
-        interval("passed"),
-    )

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
-from services.trainer import evaluation
+import pyarrow as pa
+
+from services.trainer import evaluation, systems
 from services.trainer.cascades import cascade_of, faithfulness_first
-from services.trainer.files import RunFolder, write_table
+from services.trainer.evaluation import Opinions
+from services.trainer.files import RunFolder, read_table, write_table
 from services.trainer.prompts import derived_seed
 from stillhouse.corpus import SourceDocument
 from stillhouse.errors import ResourceExhausted, Unavailable
 from stillhouse.filter.client import AsyncFilterClient
+from stillhouse.filter.types import Cascade, Verdict
 from stillhouse.generator.client import AsyncGeneratorClient
 from stillhouse.generator.types import Decoding, ModelPointer, Prompt
 from stillhouse.recipe import Recipe
@@ -22,12 +27,17 @@ log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 _AT_ONCE = 8  # documents in one call: progress is seen, and a lost call costs little
+_JUDGED_AT_ONCE = 64
+_WRITTEN_BY, _JUDGED_BY, _CRITIC = b"written_by", b"judged_by", b"critic"
 
 
 class Examiner:
-    """Writes a table for each system; a system that has one is not examined again.
+    """Writes a table for each system; what is there already is not done again.
 
-    `progress` is told how many documents a model has answered.
+    A table says by what its texts were written (model, prompts, decoding) and by what they
+    were judged (layers, references, critic), so that what has changed is examined anew.
+    `progress` is told how many documents a model has answered; `independent` is a filter
+    whose critic, `evaluation.critic`, filtered no candidate.
     """
 
     def __init__(
@@ -38,6 +48,7 @@ class Examiner:
         folder: RunFolder,
         held_out: Sequence[SourceDocument],
         progress: Callable[[int], None],
+        independent: AsyncFilterClient | None = None,
     ) -> None:
         self._generator = generator
         self._judge = judge
@@ -45,44 +56,142 @@ class Examiner:
         self._folder = folder
         self._held_out = held_out
         self._progress = progress
+        self._independent = independent
+        self._words = evaluation.word_budget(held_out, recipe)
 
-    async def model(self, system: str, model: ModelPointer, prompts: Mapping[str, str]) -> None:
-        """Examine a model; `prompts` by document id."""
-        if self._folder.evaluation(system).exists():
-            return
+    async def baselines(self) -> None:
+        """Examine the systems that are no models."""
+        found = systems.baselines(self._held_out, self._words, self._recipe.seed)
+        for system, texts in found.items():
+            await self.texts(system, texts)
+
+    async def model(
+        self,
+        system: str,
+        model: ModelPointer,
+        prompts: Mapping[str, str],
+        generator: AsyncGeneratorClient | None = None,
+    ) -> None:
+        """Examine a model; `prompts` by document id. `generator` has it, if ours can't load it."""
         asked = [Prompt(one.id, prompts[one.id]) for one in self._held_out]
-        await self.texts(system, await self.write(model, asked))
+        key = _key(model.digest, repr(self._decoding), *(f"{one.id}\0{one.text}" for one in asked))
+        texts = self._known(system, key)
+        if texts is None:
+            texts = await self.write(model, asked, generator)
+        await self._judged(system, texts, key)
 
-    async def write(self, model: ModelPointer, prompts: Sequence[Prompt]) -> list[str]:
+    async def texts(self, system: str, texts: Sequence[str]) -> None:
+        """Examine texts, one for each held-out document."""
+        pairs = zip(self._held_out, texts, strict=True)
+        await self._judged(system, texts, _key(*(f"{one.id}\0{text}" for one, text in pairs)))
+
+    async def _judged(self, system: str, texts: Sequence[str], key: str) -> None:
+        if self._complete(system, key):
+            return
+        opinions: list[Opinions] = []
+        for start in range(0, len(texts), _JUDGED_AT_ONCE):
+            part = slice(start, start + _JUDGED_AT_ONCE)
+            opinions += await self._opinions(system, self._held_out[part], texts[part])
+        found = evaluation.table(self._held_out, texts, opinions, self._words)
+        made = {_WRITTEN_BY: key, _JUDGED_BY: self._judged_by}
+        if self._independent:
+            made[_CRITIC] = self._recipe.evaluation.critic
+        write_table(self._folder.evaluation(system), found.replace_schema_metadata(made))
+
+    async def _opinions(
+        self, system: str, documents: Sequence[SourceDocument], texts: Sequence[str]
+    ) -> list[Opinions]:
+        asked = evaluation.candidates_of(system, documents, texts)
+
+        async def evaluated(judge: AsyncFilterClient, cascade: Cascade) -> Sequence[Verdict]:
+            return (await patiently(lambda: judge.evaluate(cascade, *asked))).verdicts
+
+        verdicts = await evaluated(self._judge, faithfulness_first(cascade_of(self._recipe)))
+        measured = await evaluated(self._judge, evaluation.MEASURES)
+        independent: Sequence[Mapping[str, float]] = [{}] * len(texts)
+        if self._independent:
+            cascade = evaluation.independent_cascade(self._recipe)
+            told = await evaluated(self._independent, cascade)
+            independent = [one.scores for one in told]
+        return [
+            Opinions(verdict, one.scores, other)
+            for verdict, one, other in zip(verdicts, measured, independent, strict=True)
+        ]
+
+    def _known(self, system: str, key: str) -> list[str] | None:
+        """The texts that are written already, if they were written in this way."""
+        path = self._folder.evaluation(system)
+        if not path.exists():
+            return None
+        found = read_table(path)
+        written_by = _metadata(found).get(_WRITTEN_BY)
+        return list(found["text"].to_pylist()) if written_by == key.encode() else None
+
+    def _complete(self, system: str, key: str) -> bool:
+        """Whether they are judged too, in this way."""
+        if self._known(system, key) is None:
+            return False
+        found = read_table(self._folder.evaluation(system))
+        made, critic = _metadata(found), self._recipe.evaluation.critic.encode()
+        return (
+            found.schema.names == evaluation.SCHEMA.names
+            and made.get(_JUDGED_BY) == self._judged_by.encode()
+            and (self._independent is None or made.get(_CRITIC) == critic)
+        )
+
+    @property
+    def _judged_by(self) -> str:
+        references = [one.reference for one in self._held_out]
+        return _key(repr(cascade_of(self._recipe)), str(self._words), *references)
+
+    async def write(
+        self,
+        model: ModelPointer,
+        prompts: Sequence[Prompt],
+        generator: AsyncGeneratorClient | None = None,
+    ) -> list[str]:
         """What a model answers, one text a prompt."""
         texts: list[str] = []
         for start in range(0, len(prompts), _AT_ONCE):
             part = prompts[start:][:_AT_ONCE]
-            texts += await patiently(lambda part=part: self._write(model, part))  # type: ignore[misc]
+            if generator is None:
+                texts += await patiently(lambda part=part: self._load_and_write(model, part))  # type: ignore[misc]
+            else:
+                texts += await patiently(lambda part=part: self._write(generator, "", part))  # type: ignore[misc]
             self._progress(len(texts))
         return texts
 
-    async def texts(self, system: str, texts: Sequence[str]) -> None:
-        """Examine texts, one for each held-out document."""
-        path = self._folder.evaluation(system)
-        if path.exists():
-            return
-        documents, candidates = evaluation.candidates_of(system, self._held_out, texts)
-        cascade = faithfulness_first(cascade_of(self._recipe))
-        result = await patiently(lambda: self._judge.evaluate(cascade, documents, candidates))
-        write_table(path, evaluation.table(self._held_out, texts, result.verdicts))
+    async def _load_and_write(self, model: ModelPointer, prompts: Sequence[Prompt]) -> list[str]:
+        await self._generator.load_model(model)
+        return await self._write(self._generator, model.digest, prompts)
 
-    async def _write(self, model: ModelPointer, prompts: Sequence[Prompt]) -> list[str]:
-        decoding = Decoding(
+    async def _write(
+        self, generator: AsyncGeneratorClient, digest: str, prompts: Sequence[Prompt]
+    ) -> list[str]:
+        answers = generator.generate(prompts, self._decoding, model_digest=digest)
+        return [samples[0].text async for _, samples in answers]
+
+    @property
+    def _decoding(self) -> Decoding:
+        return Decoding(
             samples=1,
             max_new_tokens=self._recipe.generation.max_new_tokens,
             temperature=self._recipe.evaluation.temperature,
             top_p=self._recipe.generation.top_p,
             seed=derived_seed(self._recipe.seed, "evaluation"),
         )
-        await self._generator.load_model(model)
-        answers = self._generator.generate(prompts, decoding, model_digest=model.digest)
-        return [samples[0].text async for _, samples in answers]
+
+
+def _metadata(table: pa.Table) -> Mapping[bytes, bytes]:
+    return dict(table.schema.metadata or {})
+
+
+def _key(*parts: str) -> str:
+    """What tells apart by what texts were written."""
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(part.encode() + b"\0\0")
+    return total.hexdigest()
 
 
 async def patiently(call: Callable[[], Awaitable[_T]]) -> _T:

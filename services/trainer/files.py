@@ -12,6 +12,8 @@ student-genN/               the student, for AutoModelForCausalLM.from_pretraine
                             lineage.yaml
 evaluation/NAME.parquet     a system's texts and scores on the held-out documents
 evaluation/control.parquet  what students gave of what they were asked for
+evaluation/comparison.parquet   their means and differences with intervals
+plots/NAME.png              what the report shows
 report.md
 """
 
@@ -100,6 +102,29 @@ class RunFolder:
         """Remove the checkpoints of a student that is saved."""
         shutil.rmtree(self.training(generation), ignore_errors=True)
 
+    def evaluations(self) -> list[Path]:
+        """All files beside the systems' results, theirs too."""
+        return sorted((self.path / "evaluation").glob("*.parquet"))
+
+    @property
+    def comparison(self) -> Path:
+        """Means and differences of all systems."""
+        return self.evaluation("comparison")
+
+    @property
+    def judgements(self) -> Path:
+        """What a judge said of pairs of systems."""
+        return self.evaluation("judgements")
+
+    @property
+    def control(self) -> Path:
+        """Lengths asked and obtained."""
+        return self.evaluation("control")
+
+    def plot(self, name: str) -> Path:
+        """A plot of the report."""
+        return self.path / "plots" / f"{name}.png"
+
     def drop_parts(self) -> None:
         """Remove what led to a generation that is complete: its parts and its buffer."""
         for name in ("parts", "buffer"):
@@ -123,6 +148,12 @@ def table_writer(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
     """Write a Parquet file whole or not at all, a row group at a time."""
     with replacing_file(path) as part, pq.ParquetWriter(part, schema, compression="zstd") as writer:
         yield writer
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    with replacing_file(path) as part:
+        part.write_bytes(content)
 
 
 def read_table(path: Path) -> pa.Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,17 +9,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from services.trainer.evaluation import Row
-from services.trainer.statistics import Interval
+from services.trainer import comparison_page
+from services.trainer.comparison import Row
 from stillhouse.recipe import Recipe
 from stillhouse.trainer.types import Diversity, GenerationProgress, JudgedCandidate
 
 _SHOWN = 10
+_CUT = (
+    "Shares are 0 to 1, entropies (h) in bits, density in words; every generation is cut to the "
+    "size of the smallest, since each figure depends on how many texts there are."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a report tells of."""
+    """What a report tells of; `words` is what ROUGE-L, cut, reads, `judged`, `quality`
+    and `plots` are Markdown.
+    """
 
     run_id: str
     recipe: Recipe
@@ -30,6 +35,10 @@ class Report:
     held_out: int
     generations: Sequence[GenerationProgress]
     systems: Sequence[Row]
+    words: int
+    judged: str
+    quality: str
+    plots: str
     accepted: Sequence[JudgedCandidate]
     rejected: Sequence[JudgedCandidate]
     texts: Mapping[str, str]
@@ -40,7 +49,10 @@ class Report:
         parts = [
             self._head(),
             *(_funnel(generation) for generation in self.generations),
-            self._systems(),
+            *self._quality(),
+            *(["## Plots", "", self.plots] if self.plots else []),
+            comparison_page.markdown(self.systems, self.recipe, self.held_out, self.words),
+            *([self.judged] if self.judged else []),
             self._samples("Ten accepted", self.accepted),
             self._samples("Ten rejected", self.rejected),
         ]
@@ -64,28 +76,10 @@ class Report:
             ]
         )
 
-    def _compared(self) -> str:
-        if self.recipe.task == "paraphrase":
-            return "against the source, so that less of it is more in other words"
-        return "against the human reference"
-
-    def _systems(self) -> str:
-        lines = [
-            f"## Systems on {self.held_out} held-out documents",
-            "",
-            f"Mean and 95 % bootstrap interval over documents. ROUGE-L is {self._compared()}; "
-            "PMI in nats a token comes from the critic that also filters, so it is no independent "
-            "judge; copying the document wins what rewards copying.",
-            "",
-            "| system | ROUGE-L | length ratio | PMI | passes the filter |",
-            "| --- | --- | --- | --- | --- |",
-        ]
-        lines += [
-            f"| {row.system} | {_interval(row.rouge_l)} | {_interval(row.length_ratio)} | "
-            f"{_interval(row.pmi, 2)} | {_interval(row.passed, 2)} |"
-            for row in self.systems
-        ]
-        return "\n".join([*lines, ""])
+    def _quality(self) -> list[str]:
+        if not self.quality:
+            return []
+        return ["## Quality of the accepted samples", "", _CUT, "", self.quality]
 
     def _samples(self, title: str, samples: Sequence[JudgedCandidate]) -> str:
         lines = [f"## {title}", ""]
@@ -143,12 +137,6 @@ def spread(rows: Iterable[JudgedCandidate], count: int = _SHOWN) -> list[JudgedC
 
 def _percent(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} %" if whole else "-"
-
-
-def _interval(value: Interval, digits: int = 3) -> str:
-    if math.isnan(value.mean):
-        return "-"
-    return f"{value.mean:.{digits}f} [{value.low:.{digits}f}, {value.high:.{digits}f}]"
 
 
 def _scores(scores: Mapping[str, float]) -> str:

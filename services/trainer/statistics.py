@@ -1,13 +1,19 @@
-"""Scores of texts against references, and bootstrap intervals of their means."""
+"""Scores of texts against references, and bootstrap intervals of means and of differences."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from rouge_score.rouge_scorer import RougeScorer
+
+ROUGE = {"rouge_1": "rouge1", "rouge_2": "rouge2", "rouge_l": "rougeL"}
+"""Our names of the measures, and the scorer's."""
+
+Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,15 +25,39 @@ class Interval:
     high: float
     n: int
 
-
-def rouge_l(texts: Sequence[str], references: Sequence[str]) -> NDArray[np.float64]:
-    """ROUGE-L F1 with stemming (Lin 2004) of each text against its reference: (n,)."""
-    scorer = RougeScorer(["rougeL"], use_stemmer=True)
-    pairs = zip(references, texts, strict=True)
-    return np.array([scorer.score(reference, text)["rougeL"].fmeasure for reference, text in pairs])
+    @property
+    def decided(self) -> bool:
+        """Whether the interval leaves zero out: for a difference, that its sign is known."""
+        return self.n > 0 and (self.low > 0 or self.high < 0)
 
 
-def bootstrap(values: NDArray[np.float64], *, resamples: int, seed: int) -> Interval:
+def rouge(texts: Sequence[str], references: Sequence[str]) -> dict[str, Values]:
+    """ROUGE-1, -2 and -L F1 with stemming (Lin 2004) of each text, by name: (n,) each.
+
+    NaN where there is no reference.
+    """
+    scorer = RougeScorer(list(ROUGE.values()), use_stemmer=True)
+    found = [
+        scorer.score(reference, text) if reference else None
+        for text, reference in zip(texts, references, strict=True)
+    ]
+    return {
+        ours: np.array([one[theirs].fmeasure if one else math.nan for one in found])
+        for ours, theirs in ROUGE.items()
+    }
+
+
+def rouge_l(texts: Sequence[str], references: Sequence[str]) -> Values:
+    """ROUGE-L F1 of each text against its reference: (n,)."""
+    return rouge(texts, references)["rouge_l"]
+
+
+def first_words(text: str, count: int) -> str:
+    """The first `count` words, split at white space."""
+    return " ".join(text.split()[:count])
+
+
+def bootstrap(values: Values, *, resamples: int, seed: int) -> Interval:
     """The mean of the finite values and its interval; NaN where there are none."""
     finite = values[np.isfinite(values)]
     if finite.size == 0:
@@ -35,3 +65,14 @@ def bootstrap(values: NDArray[np.float64], *, resamples: int, seed: int) -> Inte
     draws = np.random.default_rng(seed).integers(0, finite.size, (resamples, finite.size))
     low, high = np.percentile(finite[draws].mean(axis=1), [2.5, 97.5])
     return Interval(float(finite.mean()), float(low), float(high), int(finite.size))
+
+
+def paired_bootstrap(one: Values, other: Values, *, resamples: int, seed: int) -> Interval:
+    """The mean of `one` minus that of `other`, place by place, and its interval.
+
+    The same documents are drawn for both, so that what makes a document hard cancels.
+    A document counts only where both have a value. Raises ValueError if shapes differ.
+    """
+    if one.shape != other.shape:
+        raise ValueError(f"pairs are needed, got {one.shape} and {other.shape}")
+    return bootstrap(one - other, resamples=resamples, seed=seed)

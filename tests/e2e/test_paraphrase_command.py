@@ -109,5 +109,5 @@ def test_sentences_are_paraphrased_and_judged_both_ways(home: Path) -> None:
     assert all("#" in row["id"] for row in documents)
     report = (folder / "report.md").read_text()
     assert "against the source" in report
-    (copied,) = [line for line in report.splitlines() if line.startswith("| copy |")]
+    copied = next(line for line in report.splitlines() if line.startswith("| copy |"))
     assert "1.0" in copied.split("|")[2]

@@ -429,6 +429,39 @@ class Stop(_Section):
     )
 
 
+_TAKEN = {"teacher", "lead sentence", "lead words", "random sentence", "copy"}
+_TAKEN |= {"control", "comparison", "judgements"}  # files beside the systems' own
+
+
+class RivalModel(_Section):
+    """A further model that is compared."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,40}$")
+    model: str
+    template: str = ""
+
+    @field_validator("name")
+    @classmethod
+    def _is_free(cls, value: str) -> str:
+        if value in _TAKEN or value.startswith("student gen"):
+            raise ValueError("is the name of a system or file of every evaluation")
+        return value
+
+    @field_validator("template")
+    @classmethod
+    def _names_document(cls, value: str) -> str:
+        if value and value.count("{document}") != 1:
+            raise ValueError("must contain {document} exactly once")
+        return value
+
+
+class Judge(_Section):
+    """A judge model behind OpenAI's chat completions."""
+
+    url: str = Field(pattern=r"^https?://")
+    model: str = ""
+
+
 class Evaluation(_Section):
     """How systems are compared on the held-out documents."""
 
@@ -436,6 +469,42 @@ class Evaluation(_Section):
     resamples: PositiveInt = Field(
         default=2000, description="Bootstrap resamples behind each interval."
     )
+    words: int = Field(
+        default=0,
+        ge=0,
+        description="Words of each text that ROUGE-L at equal length reads, and length of the "
+        "baseline of lead words; 0 takes the median length of the references.",
+    )
+    critic: str = Field(
+        default="",
+        description="A model that filtered nothing, for PMI from an independent judge; named as "
+        "`teacher.model`. Empty: none.",
+    )
+    models: tuple[RivalModel, ...] = Field(
+        default=(),
+        description="Further models to compare, each with `name` and `model`: as `teacher.model`, "
+        "or `openai:http://HOST:PORT#MODEL` or `tgi:http://HOST:PORT` where a server runs it. "
+        "`template` is its prompt with its own chat markup around {document}; by default the "
+        "recipe's, as a user's turn where the model is loaded here and has a chat template.",
+    )
+    judge: Judge | None = Field(
+        default=None,
+        description="A model that is asked which of two texts is better: `url` of a server of "
+        "OpenAI's chat completions and, where it has several, its `model`. Each pair is asked in "
+        "both orders. None: nobody.",
+    )
+
+    @property
+    def asks_others(self) -> bool:
+        """Whether models are asked that no run trains or filters with."""
+        return bool(self.critic or self.models or self.judge)
+
+    @field_validator("models")
+    @classmethod
+    def _names_differ(cls, value: tuple[RivalModel, ...]) -> tuple[RivalModel, ...]:
+        if len({one.name for one in value}) < len(value):
+            raise ValueError("two models have one name")
+        return value
 
 
 class Recipe(_Section):
@@ -530,16 +599,21 @@ class Recipe(_Section):
 
     def anchored(self, folder: Path) -> Recipe:
         """This recipe with relative paths (corpus, models) counted from `folder`."""
-        corpus, teacher, student = self.corpus, self.teacher, self.student
+
+        def model(name: str) -> str:
+            return str((folder / name).resolve()) if name.startswith((".", "/")) else name
+
+        corpus, evaluation = self.corpus, self.evaluation
         if corpus.source != "docstrings":
             corpus = corpus.model_copy(update={"source": str(folder / corpus.source)})
-        if teacher.model.startswith((".", "/")):
-            model = str((folder / teacher.model).resolve())
-            teacher = teacher.model_copy(update={"model": model})
-        if student.start.startswith((".", "/")):
-            start = str((folder / student.start).resolve())
-            student = student.model_copy(update={"start": start})
-        return self.model_copy(update={"corpus": corpus, "teacher": teacher, "student": student})
+        teacher = self.teacher.model_copy(update={"model": model(self.teacher.model)})
+        student = self.student.model_copy(update={"start": model(self.student.start)})
+        rivals = [one.model_copy(update={"model": model(one.model)}) for one in evaluation.models]
+        evaluation = evaluation.model_copy(
+            update={"critic": model(evaluation.critic), "models": tuple(rivals)}
+        )
+        changes = {"teacher": teacher, "student": student, "evaluation": evaluation}
+        return self.model_copy(update={"corpus": corpus, **changes})
 
     def to_yaml(self) -> str:
         """The recipe with every default filled in."""

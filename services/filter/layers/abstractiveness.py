@@ -2,7 +2,8 @@
 
 Coverage and density of the extractive fragments (Grusky et al. 2018, Newsroom, section 4)
 and the longest run of words copied. Unlike the share of copied runs in `novelty` there
-is no fixed length of a run, so that it also sees short texts.
+is no fixed length of a run, so that it also sees short texts. The share of new bigrams is
+measured beside them and judged by nobody.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.filter.layers.base import Answers, Pair, PairLayer, Scores, threshold
-from stillhouse.text.fragments import fragments
+from stillhouse.text.fragments import fragments, novel_share
+from stillhouse.text.words import words
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +34,18 @@ class Abstractiveness(PairLayer[AbstractivenessThresholds]):
     """Rejects what is pieced together from its document."""
 
     name = "abstractiveness"
-    scores = ("longest", "coverage", "density")
+    scores = ("longest", "coverage", "density", "novel_2")
     Thresholds = AbstractivenessThresholds
 
     def measure(self, pair: Pair, answers: Answers) -> Scores:  # noqa: ARG002
-        """`longest` run in words, `coverage` 0 to 1, `density` in words."""
+        """`longest` run in words, `coverage` 0 to 1, `density` in words, `novel_2` 0 to 1."""
         found = fragments(pair.summary, pair.source)
-        return {"longest": found.longest, "coverage": found.coverage, "density": found.density}
+        return {
+            "longest": found.longest,
+            "coverage": found.coverage,
+            "density": found.density,
+            "novel_2": novel_share(words(pair.summary), words(pair.source), 2),
+        }
 
     def rule(self, scores: Scores) -> str | None:
         """long_run, covered, dense."""

@@ -10,9 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from services.experiments import quality, quality_page
+from services.experiments import quality_page
 from stillhouse.cli import main
 from stillhouse.errors import InvalidArgument
+from stillhouse.text import quality
 
 
 def test_a_set_by_hand() -> None:

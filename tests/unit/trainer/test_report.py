@@ -3,7 +3,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from services.trainer.cascades import cascade_of, faithfulness_first
-from services.trainer.evaluation import Row
+from services.trainer.comparison import Row
+from services.trainer.evaluation import METRICS
 from services.trainer.funnel import funnel
 from services.trainer.report import Report, spread
 from services.trainer.statistics import Interval
@@ -13,6 +14,8 @@ from stillhouse.trainer.types import Diversity, GenerationProgress, JudgedCandid
 
 NONE = Interval(float("nan"), float("nan"), float("nan"), 0)
 KNOWN = Interval(0.5, 0.25, 0.75, 9)
+UNDECIDED = Interval(-0.1, -0.25, 0.125, 9)
+INTERVALS = {one.name: KNOWN for one in METRICS} | {"rouge_1": NONE, "independent_pmi": NONE}
 ACCEPTED = JudgedCandidate("a", 1, "doc", 0, "short", True, scores={"z": 1.0, "b": -0.125})
 REJECTED = JudgedCandidate("b", 2, "doc", 1, " ", False, "brevity", "brevity.too_short")
 REPORT = Report(
@@ -25,7 +28,15 @@ REPORT = Report(
     generations=[
         GenerationProgress(1, 8, 1, 4, 8, (LayerStats("brevity", 8, 2), LayerStats("x", 0, 0)), 3.4)
     ],
-    systems=[Row("teacher", KNOWN, KNOWN, NONE, KNOWN)],
+    systems=[
+        Row("teacher", INTERVALS),
+        Row("student gen 1", INTERVALS, versus="teacher"),
+        Row("student gen 2", {**INTERVALS, "rouge_l": UNDECIDED}, versus="teacher"),
+    ],
+    words=12,
+    judged="",
+    quality="| distinct-1 | 0.5 |",
+    plots="![A plot](plots/a.png)",
     accepted=[ACCEPTED],
     rejected=[REJECTED],
     texts={"doc": "A\nlong text. " * 100},
@@ -67,9 +78,49 @@ def test_the_report_shows_expert_rounds_and_diversity() -> None:
     assert "distinct-2 0.500 (0.750), MSTTR 0.250 (0.125)." in text
 
 
-def test_the_report_shows_means_with_intervals_and_a_dash_where_there_is_none() -> None:
-    expected = "| teacher | 0.500 [0.250, 0.750] | 0.500 [0.250, 0.750] | - | 0.50 [0.25, 0.75] |"
-    assert expected in REPORT.markdown()
+def test_the_report_shows_means_with_intervals_and_only_what_is_known() -> None:
+    text = REPORT.markdown()
+    assert "| system | ROUGE-2 | ROUGE-L | ROUGE-L, cut |" in text
+    assert "| teacher | 0.500 [0.250, 0.750] | 0.500 [0.250, 0.750] |" in text
+    assert "first 12 words" in text
+    assert "PMI, other critic" not in text
+    assert "`evaluation.critic` names another" in text
+
+
+def test_a_dash_stands_where_one_system_of_several_has_no_value() -> None:
+    rows = [Row("teacher", INTERVALS), Row("copy", {**INTERVALS, "rouge_2": NONE})]
+    assert "| copy | - | 0.500 [" in replace(REPORT, systems=rows).markdown()
+
+
+def test_a_difference_is_signed_and_bold_where_it_is_decided() -> None:
+    text = REPORT.markdown()
+    assert "| student gen 1 − teacher | **+0.500 [+0.250, +0.750]** |" in text
+    assert (
+        "| student gen 2 − teacher | **+0.500 [+0.250, +0.750]** | -0.100 [-0.250, +0.125] |"
+        in text
+    )
+    assert "### Differences" not in replace(REPORT, systems=REPORT.systems[:1]).markdown()
+
+
+def test_the_report_names_the_critic_that_filtered_nothing() -> None:
+    recipe = Recipe.parse("evaluation: {critic: other/model}")
+    assert "`other/model`, which filtered nothing" in replace(REPORT, recipe=recipe).markdown()
+
+
+def test_the_report_says_which_models_stand_behind_the_names() -> None:
+    recipe = Recipe.parse("evaluation: {models: [{name: big, model: 'openai:http://x#large'}]}")
+    assert "\n- big: `openai:http://x#large`\n" in replace(REPORT, recipe=recipe).markdown()
+
+
+def test_the_report_shows_the_quality_of_the_samples() -> None:
+    assert "## Quality of the accepted samples" in REPORT.markdown()
+    assert "\n| distinct-1 | 0.5 |\n" in REPORT.markdown()
+    assert "## Quality" not in replace(REPORT, quality="").markdown()
+
+
+def test_the_report_shows_its_plots() -> None:
+    assert "\n![A plot](plots/a.png)\n" in REPORT.markdown()
+    assert "## Plots" not in replace(REPORT, plots="").markdown()
 
 
 def test_the_report_shows_samples_in_one_line_each_with_scores_and_reasons() -> None:

@@ -9,7 +9,9 @@ import click
 from stillhouse.cli.agreement import agreement
 from stillhouse.cli.calibrate import calibrate
 from stillhouse.cli.corpus import corpus
+from stillhouse.cli.evaluate import evaluate
 from stillhouse.cli.experiment import experiment
+from stillhouse.cli.export import export
 from stillhouse.cli.index import index
 from stillhouse.cli.lineage import lineage
 from stillhouse.cli.perplexity import perplexity
@@ -49,7 +51,7 @@ def main() -> None:
 
 # A new subcommand: its own file beside this one, and its name here.
 for command in (
-    agreement, calibrate, corpus, experiment, funnel, index, inspect, lineage, perplexity,
-    prepare, quality, rethreshold, run,
+    agreement, calibrate, corpus, evaluate, experiment, export, funnel, index, inspect, lineage,
+    perplexity, prepare, quality, rethreshold, run,
 ):  # fmt: skip
     main.add_command(command)

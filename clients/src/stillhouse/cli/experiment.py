@@ -15,6 +15,7 @@ from stillhouse.filter.client import AsyncFilterClient
 from stillhouse.generator.client import AsyncGeneratorClient
 from stillhouse.local.prepare import Workspace, prepare_index, prepare_teacher
 from stillhouse.local.stack import StackConfig, running
+from stillhouse.recipe import Recipe
 
 
 @click.group()
@@ -77,6 +78,73 @@ def ladder(arms: Path, documents: int, out: Path, workspace: Path) -> None:
 
         asyncio.run(work())
     console.print(f"written: {out}; tables in {folder}", highlight=False, soft_wrap=True)
+
+
+@experiment.command()
+@click.argument("run")
+@click.option(
+    "--layer", "layers", multiple=True,
+    help="A layer that is left out in an arm of its own; by default each of the recipe's.",
+)  # fmt: skip
+@click.option(
+    "--student-layers", type=click.IntRange(min=1), multiple=True, metavar="N",
+    help="Also a student that keeps N layers of its teacher.",
+)  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The page to write.")
+@click.option(
+    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True,
+    help="Folder of the runs.",
+)  # fmt: skip
+@click.option(
+    "--workspace", type=click.Path(path_type=Path), default=Path(".stillhouse"),
+    show_default=True, help="Folder for converted models, indexes, logs and students.",
+)  # fmt: skip
+def ablation(
+    run: str,
+    layers: tuple[str, ...],
+    student_layers: tuple[int, ...],
+    out: Path,
+    runs: Path,
+    workspace: Path,
+) -> None:
+    """Train students on the first generation of RUN, with each layer of the filter left out."""
+    from services.experiments.ablation import Bench, ablate, arms_of  # noqa: PLC0415
+    from services.experiments.ablation_page import markdown  # noqa: PLC0415
+    from services.trainer import tables  # noqa: PLC0415
+    from services.trainer.files import RunFolder, read_table, write_text  # noqa: PLC0415
+    from services.trainer.systems import TEACHER  # noqa: PLC0415
+
+    console = Console()
+    found = RunFolder(runs / run)
+    recipe = Recipe.read(found.recipe)
+    arms = arms_of(recipe, layers, student_layers)
+    _, held_out = tables.documents_from(read_table(found.documents))
+    space = Workspace(workspace.resolve())
+    teacher = prepare_teacher(recipe, space)
+    index = prepare_index(recipe, teacher, space, console.print)
+    folder = RunFolder(space.root / "experiments" / f"ablation-{found.id}")
+    config = StackConfig(
+        teacher=teacher,
+        index_folder=index,
+        runs_folder=space.root / "runs",
+        models_folder=space.models,
+        logs_folder=space.logs / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f"),
+        threads=recipe.teacher.threads,
+    )
+    with running(config) as stack:
+
+        async def work() -> None:
+            async with (
+                AsyncGeneratorClient(stack.targets["generator-1"], timeout=3600) as generator,
+                AsyncFilterClient(stack.targets["filter"], timeout=3600) as judge,
+            ):
+                bench = Bench(found, recipe, teacher, generator, judge, folder)
+                used = await ablate(bench, arms, held_out, console.print)
+                results = {name: read_table(folder.evaluation(name)) for name in (TEACHER, *used)}
+                write_text(out, markdown(bench, results, used))
+
+        asyncio.run(work())
+    console.print(f"written: {out}; students in {folder.path}", highlight=False, soft_wrap=True)
 
 
 def _spread(

@@ -37,8 +37,9 @@ def quality(
     All are cut to the size of the smallest by a seeded draw, since every figure of
     diversity depends on how many texts there are.
     """
-    from services.experiments import quality as metrics  # noqa: PLC0415  (services are optional)
-    from services.experiments import quality_page as page  # noqa: PLC0415
+    from services.experiments import quality_page as page  # noqa: PLC0415  (services are optional)
+    from services.trainer import quality_table as table_of  # noqa: PLC0415
+    from stillhouse.text.quality import measure  # noqa: PLC0415
 
     found = [page.read_pairs(path) for path in datasets]
     for path, pairs in zip(datasets, found, strict=True):
@@ -47,13 +48,13 @@ def quality(
     size = min(sample, *map(len, found))
     measured = []
     for path, pairs in zip(datasets, found, strict=True):
-        taken = page.sample(pairs, size, seed)
+        taken = table_of.sample(pairs, size, seed)
         novelty = _novelty([summary for _, summary in taken], target, index) if target else {}
         name = f"{path.parent.parent.name}/{path.stem}" if len(datasets) > 1 else path.stem
         measured.append(
-            page.Measured(name.lstrip("/"), len(pairs), size, metrics.measure(taken), novelty)
+            table_of.Measured(name.lstrip("/"), len(pairs), size, measure(taken), novelty)
         )
-    table = page.markdown(measured)
+    table = table_of.markdown(measured)
     click.echo(table, nl=False)
     if out:
         out.write_text(table, encoding="utf-8")

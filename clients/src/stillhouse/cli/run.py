@@ -12,10 +12,12 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from stillhouse.cli.access import access
+from stillhouse.cli.evaluate import complete, job_of_run
 from stillhouse.errors import NotFound, StillhouseError, Unavailable
 from stillhouse.local.interrupt import first_interrupt
 from stillhouse.local.panel import display
 from stillhouse.local.prepare import Workspace, prepare_index, prepare_teacher
+from stillhouse.local.rivals import prepare_rivals
 from stillhouse.local.stack import StackConfig, running
 from stillhouse.recipe import Recipe
 from stillhouse.security import Tls
@@ -64,15 +66,19 @@ def run(
     """Distil by RECIPE: starts the broker and the services, runs, reports, stops them."""
     console = Console()
     if trainer is not None:
-        yaml = None if resume else _recipe(recipe, resume, seed, runs).to_yaml()
+        asked = None if resume else _recipe(recipe, resume, seed, runs)
         with TrainerClient(trainer, tls=secured, token=token) as client:
-            _conclude(_conduct(client, yaml, resume, console), runs, console)
+            ended = _conduct(client, asked.to_yaml() if asked else None, resume, console)
+        _conclude(ended, runs, console)
+        if asked and asked.evaluation.asks_others:
+            console.print(f"compare it with others by: stillhouse evaluate {ended.id}")
         return
     plan = _recipe(recipe, resume, seed, runs)
     space = Workspace(workspace.resolve())
     console.print("preparing the teacher", highlight=False)
     teacher = prepare_teacher(plan, space)
     console.print("reading the documents", highlight=False)
+    rivals = prepare_rivals(plan, teacher, space)
     index = prepare_index(plan, teacher, space, lambda text: console.print(text, highlight=False))
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
     config = StackConfig(
@@ -84,10 +90,14 @@ def run(
         generators=generators,
         threads=plan.teacher.threads,
         ack_wait=ack_wait,
+        independent=rivals.critic,
+        servers=rivals.servers,
     )
     console.print(f"starting the services, logs in {config.logs_folder}", highlight=False)
     with running(config) as stack, TrainerClient(stack.targets["trainer"]) as client:
         ended = _conduct(client, plan.to_yaml(), resume, console, stack.revive)
+        if ended.state is RunState.SUCCEEDED and plan.evaluation.asks_others:
+            complete(job_of_run(Path(ended.folder), plan), teacher, rivals, stack.targets, console)
     _conclude(ended, runs, console)
 
 

@@ -127,7 +127,9 @@ def rethreshold(run: str, settings: tuple[str, ...], out: Path | None, runs: Pat
         console.print(_funnel_table(f"generation {generation}", list(stats)))
         console.print(f"accepted {now}, before {before}", highlight=False)
         if out is not None:
-            table = tables.with_final_verdicts(tables.verdicts_from_rows(rows), judged)
+            table = tables.with_final_verdicts(
+                tables.verdicts_from_rows(rows), [one.verdict for one in judged]
+            )
             path = out / f"gen-{generation}.parquet"
             write_table(path, tables.dataset_table(table, found.texts))
             console.print(f"written: {path}", highlight=False, soft_wrap=True)

@@ -43,23 +43,31 @@ class Workspace:
 
 
 def prepare_teacher(recipe: Recipe, workspace: Workspace) -> ModelPointer:
-    """The teacher as a folder. In a process of its own, since it needs torch and memory."""
-    command = [sys.executable, "-m", "services.checkpoints.materialise", recipe.teacher.model]
+    """The teacher as a folder."""
+    return prepare_model(recipe.teacher.model, workspace, "recipe.teacher.model")
+
+
+def prepare_model(name: str, workspace: Workspace, field: str) -> ModelPointer:
+    """A model as a folder. In a process of its own, since it needs torch and memory.
+
+    InvalidArgument for `field` if there is no such model.
+    """
+    command = [sys.executable, "-m", "services.checkpoints.materialise", name]
     command += ["--store", str(workspace.models)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
-        raise _failure(result.stderr)
+        raise _failure(result.stderr, field)
     answer = json.loads(result.stdout.strip().splitlines()[-1])
     return ModelPointer(answer["uri"], answer["digest"])
 
 
-def _failure(stderr: str) -> Exception:
+def _failure(stderr: str, named: str) -> Exception:
     lines = stderr.strip().splitlines() or ["it ended without a word"]
     for line in reversed(lines):
         if line.startswith("error: "):
             field, _, reason = line.removeprefix("error: ").partition(": ")
-            return InvalidArgument(field, reason)
-    return FailedPrecondition(f"the teacher could not be prepared: {lines[-1]}")
+            return InvalidArgument(named if field == "recipe.teacher.model" else field, reason)
+    return FailedPrecondition(f"{named}: the model could not be prepared: {lines[-1]}")
 
 
 def prepare_index(recipe: Recipe, teacher: ModelPointer, workspace: Workspace, say: Say) -> Path:

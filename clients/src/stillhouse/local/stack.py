@@ -8,9 +8,9 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
@@ -23,10 +23,17 @@ from stillhouse.local.process import ChildProcess, stop_all
 _START_SECONDS = 180.0
 _STOP_SECONDS = 20.0
 
+INDEPENDENT_CRITIC = "critic-independent"
+INDEPENDENT_FILTER = "filter-independent"
+
 
 @dataclass(frozen=True, slots=True)
 class StackConfig:
-    """What the services need to know; `threads` 0 shares the machine's CPUs out."""
+    """What the services need to know; `threads` 0 shares the machine's CPUs out.
+
+    For evaluation: `independent` is the model of a second critic, with a filter of its own;
+    `servers` are generators by name, with their own variables, that ask a server of models.
+    """
 
     teacher: ModelPointer
     index_folder: Path
@@ -36,6 +43,8 @@ class StackConfig:
     generators: int = 1
     threads: int = 0
     ack_wait: float = 30.0
+    independent: ModelPointer | None = None
+    servers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 class Stack:
@@ -47,6 +56,8 @@ class Stack:
         self._children: list[ChildProcess] = []
         names = ["index", "critic", "filter", "trainer"]
         names += [f"generator-{number}" for number in range(1, config.generators + 1)]
+        names += [INDEPENDENT_CRITIC, INDEPENDENT_FILTER] if config.independent else []
+        names += [server_name(name) for name in config.servers]
         ports = free_ports(len(names) + 1)
         self._broker_port = ports.pop()
         self.targets = {name: f"127.0.0.1:{port}" for name, port in zip(names, ports, strict=True)}
@@ -93,7 +104,8 @@ class Stack:
         bootstrap.check_succeeded()
 
     def _start_service(self, name: str) -> None:
-        module = "generator" if name == "critic" else name.partition("-")[0]
+        kind = name.partition("-")[0]
+        module = "generator" if kind in ("critic", "server") else kind
         environment = self._environment() | {"STILLHOUSE_LISTEN": self.targets[name]}
         self._children.append(
             self._child(name, _module(f"services.{module}"), environment | self._own(name))
@@ -109,6 +121,15 @@ class Stack:
                 "STILLHOUSE_INDEX_TARGET": targets["index"],
                 "STILLHOUSE_CRITIC_TARGET": targets["critic"],
             }
+        if name == INDEPENDENT_FILTER:
+            return {
+                "STILLHOUSE_INDEX_TARGET": targets["index"],
+                "STILLHOUSE_CRITIC_TARGET": targets[INDEPENDENT_CRITIC],
+                "STILLHOUSE_QUEUE": "false",
+            }
+        if name.startswith("server-"):
+            servers = {server_name(one): own for one, own in config.servers.items()}
+            return {"STILLHOUSE_ROLE": "critic", **servers[name]}
         if name == "trainer":
             return {
                 "STILLHOUSE_RUNS_DIR": str(config.runs_folder),
@@ -116,11 +137,14 @@ class Stack:
                 "STILLHOUSE_GENERATOR_TARGET": targets["generator-1"],
                 "STILLHOUSE_FILTER_TARGET": targets["filter"],
             }
-        mixed = {} if name == "critic" else {"STILLHOUSE_INDEX_TARGET": targets["index"]}
+        critic = name.startswith("critic")
+        mixed = {} if critic else {"STILLHOUSE_INDEX_TARGET": targets["index"]}
+        independent = config.independent if name == INDEPENDENT_CRITIC else None
+        model = independent or config.teacher
         return mixed | {
-            "STILLHOUSE_ROLE": "critic" if name == "critic" else "teacher",
-            "STILLHOUSE_MODEL_URI": config.teacher.uri,
-            "STILLHOUSE_MODEL_DIGEST": config.teacher.digest,
+            "STILLHOUSE_ROLE": "critic" if critic else "teacher",
+            "STILLHOUSE_MODEL_URI": model.uri,
+            "STILLHOUSE_MODEL_DIGEST": model.digest,
             "STILLHOUSE_THREADS": str(self._threads()),
         }
 
@@ -168,6 +192,11 @@ class Stack:
                     f"logs are in {self._config.logs_folder}"
                 )
             time.sleep(0.1)
+
+
+def server_name(model: str) -> str:
+    """The process that asks the server of this model of the evaluation."""
+    return f"server-{model}"
 
 
 @contextmanager

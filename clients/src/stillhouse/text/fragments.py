@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stillhouse.text.words import per_text, words
+from stillhouse.text.words import ngrams, per_text, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,13 @@ def fragments(summary: str, document: str) -> Fragments:
     said = words(summary)
     automaton = _automaton(document)
     return Fragments(automaton.greedy(said), automaton.longest(said), len(said))
+
+
+def novel_share(summary: Sequence[str], document: Sequence[str], n: int) -> float:
+    """Share of the summary's n-grams that its document lacks; 0 without any."""
+    said = ngrams(summary, n)
+    known = set(ngrams(document, n))
+    return sum(gram not in known for gram in said) / max(1, len(said))
 
 
 class Automaton:

@@ -18,8 +18,8 @@ from stillhouse.text.diversity import (
     msttr,
     self_bleu,
 )
-from stillhouse.text.fragments import fragments
-from stillhouse.text.words import ngrams, words
+from stillhouse.text.fragments import fragments, novel_share
+from stillhouse.text.words import words
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +63,3 @@ def measure(pairs: Sequence[tuple[str, str]]) -> Quality:
         novel_2=novel[2],
         novel_3=novel[3],
     )
-
-
-def novel_share(summary: Sequence[str], document: Sequence[str], n: int) -> float:
-    """Share of the summary's n-grams that its document lacks; 0 without any."""
-    said = ngrams(summary, n)
-    known = set(ngrams(document, n))
-    return sum(gram not in known for gram in said) / max(1, len(said))

@@ -1,0 +1,1 @@
+"""Datasets for others: the samples of runs merged, split, described, published."""
