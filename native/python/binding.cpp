@@ -473,15 +473,19 @@ py::tuple ntd(const Handle& self, const py::object& tokens, const py::object& to
                           found.suffix_lengths[0], found.sparse[0] != 0);
 }
 
-stillhouse::Cnf to_cnf(const py::object& values, const py::object& offsets, const py::object& clauses) {
-    return {to_vector<std::uint32_t>("cnf", values), to_vector<std::uint64_t>("offsets", offsets),
-            to_vector<std::uint64_t>("clauses", clauses)};
+stillhouse::Cnf to_cnf(const py::object& values, const py::object& offsets, const py::object& clauses,
+                       const py::object& anchor) {
+    stillhouse::Cnf cnf{to_vector<std::uint32_t>("cnf", values), to_vector<std::uint64_t>("offsets", offsets),
+                        to_vector<std::uint64_t>("clauses", clauses)};
+    if (!anchor.is_none()) cnf.anchor = to_number("anchor", anchor);
+    return cnf;
 }
 
 std::uint64_t count_cnf(const Handle& self, const py::object& values, const py::object& offsets,
-                        const py::object& clauses, const py::object& max_diff_tokens, const StopHandle* stop) {
+                        const py::object& clauses, const py::object& max_diff_tokens, const StopHandle* stop,
+                        const py::object& anchor) {
     const auto index = self.get();
-    const stillhouse::Cnf cnf = to_cnf(values, offsets, clauses);
+    const stillhouse::Cnf cnf = to_cnf(values, offsets, clauses, anchor);
     const std::uint64_t distance = to_number("max_diff_tokens", max_diff_tokens);
     const Options options = to_options(py::int_(1), stop);
     return unlocked([&] { return index->count_cnf(cnf, distance, options.call); });
@@ -489,9 +493,9 @@ std::uint64_t count_cnf(const Handle& self, const py::object& values, const py::
 
 py::array_t<std::uint64_t> find_cnf(const Handle& self, const py::object& values, const py::object& offsets,
                                     const py::object& clauses, const py::object& max_diff_tokens,
-                                    const StopHandle* stop) {
+                                    const StopHandle* stop, const py::object& anchor) {
     const auto index = self.get();
-    const stillhouse::Cnf cnf = to_cnf(values, offsets, clauses);
+    const stillhouse::Cnf cnf = to_cnf(values, offsets, clauses, anchor);
     const std::uint64_t distance = to_number("max_diff_tokens", max_diff_tokens);
     const Options options = to_options(py::int_(1), stop);
     return to_array(unlocked([&] { return index->find_cnf(cnf, distance, options.call); }));

@@ -42,6 +42,9 @@ void check_cnf(const Cnf& cnf) {
     if (!ascends(cnf.offsets, cnf.values.size()) || !ascends(cnf.clauses, cnf.offsets.size() - 1))
         throw ArgumentError("cnf: offsets must start at 0, not decrease and end at the number of elements");
     if (cnf.clauses.size() < 2) throw ArgumentError("cnf has no clauses; pass at least one");
+    if (cnf.anchor && *cnf.anchor + 1 >= cnf.clauses.size())
+        throw ArgumentError("anchor = " + std::to_string(*cnf.anchor) + " is no clause; cnf has " +
+                            std::to_string(cnf.clauses.size() - 1) + ", counted from 0");
     for (std::size_t c = 1; c < cnf.clauses.size(); ++c) {
         if (cnf.clauses[c] == cnf.clauses[c - 1])
             throw ArgumentError("cnf[" + std::to_string(c - 1) + "] has no n-grams; pass at least one");

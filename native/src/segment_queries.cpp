@@ -348,6 +348,7 @@ std::uint64_t Segment::cooccurrences(const Cnf& cnf, std::uint64_t max_distance,
                 }
             }
             if (fewest == 0) return 0;
+            if (cnf.anchor) anchor = *cnf.anchor;
             if (clauses.size() == 1 && !positions) return fewest;
             std::vector<const Clause<Symbol>*> others;
             for (std::size_t c = 0; c < clauses.size(); ++c) {

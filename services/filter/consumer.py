@@ -11,9 +11,11 @@ import logging
 import time
 from typing import Protocol
 
+from services.filter import metrics
 from services.filter.cascade import evaluate
 from services.filter.costs import Costs
 from services.filter.evidence import Backends
+from services.runtime import logs
 from services.topology import message_id, verdicts_subject
 from stillhouse.events.v1 import events_pb2
 from stillhouse.filter import convert
@@ -42,6 +44,10 @@ class CandidateHandler:
     async def __call__(self, payload: bytes) -> None:
         """Judge the batch and store its verdicts."""
         batch = events_pb2.CandidateBatch.FromString(payload)
+        with logs.bound(run=batch.key.run_id, batch=message_id(batch.key)):
+            await self._judge(batch)
+
+    async def _judge(self, batch: events_pb2.CandidateBatch) -> None:
         started = time.perf_counter()
         evaluation = await self._evaluate(batch)
         seconds = time.perf_counter() - started
@@ -49,6 +55,7 @@ class CandidateHandler:
         await self._publisher.publish(
             verdicts_subject(batch.key.run_id), judged.SerializeToString(), message_id(batch.key)
         )
+        metrics.judged(evaluation)
         _report(batch, evaluation, seconds)
 
     async def _evaluate(self, batch: events_pb2.CandidateBatch) -> Evaluation:
@@ -77,11 +84,13 @@ def verdict_batch(
 
 
 def _report(batch: events_pb2.CandidateBatch, evaluation: Evaluation, seconds: float) -> None:
+    for verdict in evaluation.verdicts if log.isEnabledFor(logging.DEBUG) else ():
+        found = {"candidate": verdict.candidate_id, "layer": verdict.layer}
+        log.debug("candidate judged", extra=found | {"reason": verdict.reason})
     accepted = sum(verdict.accepted for verdict in evaluation.verdicts)
     log.info(
         "batch judged",
         extra={
-            "batch": message_id(batch.key),
             "candidates": len(batch.candidates),
             "accepted": accepted,
             "seconds": round(seconds, 3),

@@ -15,6 +15,7 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
+from services.filter import metrics
 from services.filter.layers.base import CorpusMatch
 from stillhouse.errors import (
     DeadlineExceeded,
@@ -167,8 +168,9 @@ class _Calls(Generic[Q, A]):
     async def _patiently(self, questions: Sequence[Q]) -> Sequence[A]:
         for attempt in range(_ATTEMPTS):
             try:
-                async with asyncio.timeout(self._limits.seconds):
-                    return await self._call(questions)
+                with metrics.asking(self._backend.removeprefix("the ")):
+                    async with asyncio.timeout(self._limits.seconds):
+                        return await self._call(questions)
             except ResourceExhausted as error:
                 await asyncio.sleep(error.retry_after * (attempt + 1))
             except (DeadlineExceeded, TimeoutError):

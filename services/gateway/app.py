@@ -24,10 +24,13 @@ from services.gateway.http_errors import (
     problem_of_validation,
     status_of,
 )
+from services.gateway.http_tracing import HttpTracing
+from services.gateway.metrics import HttpMetrics
 from services.gateway.peer_calls import PeerCalls
 from services.gateway.settings import GatewaySettings
 from services.gateway.token_check import TokenCheck
 from services.runtime import door
+from services.runtime.metrics import READY
 from stillhouse.errors import StillhouseError
 from stillhouse.index.client import AsyncIndexClient
 
@@ -49,7 +52,9 @@ def make_app(settings: GatewaySettings) -> FastAPI:
         ) as client:
             app.state.index = client
             app.state.peer_calls = PeerCalls(client, settings.end_tokens)
+            READY.set(1)
             yield
+            READY.set(0)
 
     app = FastAPI(
         title="Stillhouse index",
@@ -77,6 +82,8 @@ def make_app(settings: GatewaySettings) -> FastAPI:
             allow_headers=["Authorization", "Content-Type"],
             expose_headers=["Retry-After"],
         )
+    app.add_middleware(HttpTracing)
+    app.add_middleware(HttpMetrics)
     return app
 
 

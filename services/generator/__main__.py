@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from services.generator import metrics
 from services.generator.backends.base import Backend
 from services.generator.backends.choice import open_backend
 from services.generator.consumer import PromptHandler
@@ -34,7 +35,8 @@ async def main(settings: GeneratorSettings) -> None:
 async def _work(settings: GeneratorSettings, backend: Backend, server: Server) -> None:
     await backend.start()
     if settings.model_uri:
-        await backend.load(ModelPointer(settings.model_uri, settings.model_digest))
+        model = await backend.load(ModelPointer(settings.model_uri, settings.model_digest))
+        metrics.loaded(model.pointer)
     if settings.role != "teacher":
         await server.ready()
         await asyncio.Event().wait()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import time
 
+from services.generator import metrics
 from services.generator.backends.base import Backend
 from services.generator.candidates import candidates_of
+from services.runtime import logs
 from services.runtime.streams import Publisher
 from services.topology import candidates_subject, message_id
 from stillhouse.events.v1 import events_pb2
@@ -32,6 +34,10 @@ class PromptHandler:
     async def __call__(self, payload: bytes) -> None:
         """Return once the candidates are stored in the queue."""
         batch = events_pb2.PromptBatch.FromString(payload)
+        with logs.bound(run=batch.key.run_id, batch=message_id(batch.key)):
+            await self._decode(batch)
+
+    async def _decode(self, batch: events_pb2.PromptBatch) -> None:
         started = time.monotonic()
         result = await self._generate(batch)
         result.generate_seconds = time.monotonic() - started
@@ -41,9 +47,6 @@ class PromptHandler:
         log.info(
             "batch generated",
             extra={
-                "run": batch.key.run_id,
-                "generation": batch.key.generation,
-                "batch": batch.key.batch,
                 "candidates": len(result.candidates),
                 "seconds": round(result.generate_seconds, 2),
             },
@@ -53,7 +56,10 @@ class PromptHandler:
         model = await self._backend.load(pointer_from_proto(batch.model))
         decoding = decoding_from_proto(batch.decoding)
         prompts = [_prompt(entry) for entry in batch.documents]
+        metrics.loaded(model.pointer)
+        begun = time.perf_counter()
         groups = await model.generate(prompts, decoding)
+        metrics.generated(groups, time.perf_counter() - begun)
         result = events_pb2.CandidateBatch(
             key=batch.key, model_digest=model.pointer.digest, cascade=batch.cascade
         )

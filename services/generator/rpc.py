@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 
+from services.generator import metrics
 from services.generator.backends.base import Backend, required
 from services.generator.constraints.occurrence import check_clauses
 from services.generator.constraints.outline import check_outline
@@ -41,6 +43,7 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
     ) -> generator_pb2.LoadModelResponse:
         """Swap the model."""
         model = await self._backend.load(convert.pointer_from_proto(request.model))
+        metrics.loaded(model.pointer)
         return generator_pb2.LoadModelResponse(model=convert.pointer_to_proto(model.pointer))
 
     async def Generate(
@@ -57,7 +60,9 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
         _check_limit("prompts", len(prompts) * rows, self._settings.max_samples)
         _check_distinct([prompt.id for prompt in prompts])
         model = required(self._backend, request.model_digest)
+        begun = time.perf_counter()
         groups = await model.generate(prompts, decoding)
+        metrics.generated(groups, time.perf_counter() - begun)
         for prompt, samples in zip(prompts, groups, strict=True):
             yield generator_pb2.GenerateResponse(
                 prompt_id=prompt.id, samples=[convert.sample_to_proto(one) for one in samples]
@@ -70,7 +75,9 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
         _check_limit("items", len(request.items), self._settings.max_items)
         items = [convert.item_from_proto(item) for item in request.items]
         model = required(self._backend, request.model_digest)
+        begun = time.perf_counter()
         results = await model.score(items, per_token=request.per_token)
+        metrics.scored(results, time.perf_counter() - begun)
         return generator_pb2.ScoreResponse(
             results=[convert.score_to_proto(result) for result in results]
         )

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.index.engine import RawSpan
+from services.index.corpus import Occurrences
+from services.index.engine import RawSpan, ragged
 from services.index.limits import check, check_setting
 from services.index.queries import Work
 from services.index.tokenizer import Cut
@@ -50,24 +51,25 @@ def _one(
         options.max_count,
         np.empty(0, np.uint32) if options.delimiters is None else options.delimiters,
         words,
-        limit,
         work.stop,
     )
-    check("query", sum(len(one.positions) for one in spans), work.limits.positions, "positions")
+    told = sum(min(one.count, limit) for one in spans)
+    check("query", told, work.limits.positions, "positions")
+    parts = ragged([query[one.begin : one.end] for one in spans])
+    found = work.index.documents.occurrences(*parts, limit, work.stop)
     cut = work.cuts[number] if work.cuts else None
-    return Attribution(tuple(_span(work, one, cut) for one in spans), query)
+    shown = [_span(one, where, cut) for one, where in zip(spans, found, strict=True)]
+    return Attribution(tuple(shown), query)
 
 
-def _span(work: Work, span: RawSpan, cut: Cut | None) -> Span:
-    documents = [work.index.engine.place(at).document for at in span.positions.tolist()]
-    ids = [work.index.document_id(one) for one in documents]
+def _span(span: RawSpan, where: Occurrences, cut: Cut | None) -> Span:
     return Span(
         begin=span.begin,
         end=span.end,
         count=span.count,
-        positions=span.positions,
-        documents=np.array(documents, np.uint64),
-        document_ids=tuple(ids) if any(ids) else (),
+        positions=where.positions,
+        documents=where.documents,
+        document_ids=where.ids if any(where.ids) else (),
         begin_character=int(cut.begins[span.begin]) if cut else 0,
         end_character=int(cut.ends[span.end - 1]) if cut else 0,
     )

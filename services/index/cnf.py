@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -22,6 +23,15 @@ Clauses: TypeAlias = list[list[NDArray[np.uint32]]]
 """Clauses of n-grams by ids."""
 
 DEFAULT_DIFF_TOKENS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """Whose occurrences, None for the rarest clause's; and which: 0 for as many as a call may."""
+
+    anchor: int | None = None
+    skip: int = 0
+    limit: int = 0
 
 
 def check_asked(fields: Sequence[str], asked: Sequence[Asked], near: int, limits: Limits) -> None:
@@ -66,15 +76,21 @@ def to_clauses(field: str, asked: Asked, index: LoadedIndex, limits: Limits) -> 
     return clauses
 
 
-def count(index: LoadedIndex, clauses: Clauses, near: int, stop: Stop) -> int:
-    """Occurrences of the rarest clause near one of every other."""
-    return index.engine.count_cnf(clauses, near, stop)
+def count(index: LoadedIndex, clauses: Clauses, near: int, anchor: int | None, stop: Stop) -> int:
+    """Occurrences of clause `anchor`, or the rarest, near one of every other."""
+    return index.engine.count_cnf(clauses, near, anchor, stop)
 
 
 def find(
-    index: LoadedIndex, clauses: Clauses, near: int, limit: int, limits: Limits, stop: Stop
+    index: LoadedIndex,
+    clauses: Clauses,
+    near: int,
+    which: Which,
+    limits: Limits,
+    stop: Stop,
 ) -> CnfHits:
-    """The count and the first positions; `limit` 0 takes as many as a call may."""
-    check_setting("limit", limit, limits.positions)
-    positions = index.engine.find_cnf(clauses, near, stop)
-    return CnfHits(len(positions), positions[: limit or limits.positions])
+    """The count and the positions that are wanted."""
+    check_setting("limit", which.limit, limits.positions)
+    found = index.engine.find_cnf(clauses, near, which.anchor, stop)
+    end = which.skip + (which.limit or limits.positions)
+    return CnfHits(found.count, found.part(which.skip, end, stop))

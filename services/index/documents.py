@@ -1,14 +1,12 @@
-"""Documents and the stretches of them that are shown."""
+"""Which documents are shown, and how much of them."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.index.engine import Place
+from services.index.corpus import Excerpt
+from services.index.engine import Stop
 from services.index.limits import Limits, check, check_setting
 from services.index.queries import Work
 from services.index.registry import LoadedIndex
@@ -16,14 +14,6 @@ from stillhouse.errors import InvalidArgument
 from stillhouse.index.types import Document, SearchResult
 
 _DEFAULT_DOCUMENTS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Excerpt:
-    """How much is shown: tokens on each side of a match of `match_length` tokens."""
-
-    context: int
-    match_length: int = 0
 
 
 def excerpt(context: int | None, match_length: int, limits: Limits) -> Excerpt:
@@ -36,47 +26,30 @@ def excerpt(context: int | None, match_length: int, limits: Limits) -> Excerpt:
     return Excerpt(context, match_length)
 
 
-def show(index: LoadedIndex, place: Place, how: Excerpt) -> Document:
-    """The stretch of a document around a place."""
-    tokens = index.engine.document(place.document)
-    match_end = min(place.offset + how.match_length, len(tokens))
-    begin, end = max(0, place.offset - how.context), min(len(tokens), match_end + how.context)
-    if not how.match_length:
-        end = min(len(tokens), place.offset + max(how.context, 1))
-    parts = (tokens[begin : place.offset], tokens[place.offset : match_end], tokens[match_end:end])
-    texts = index.tokenizer.decode(parts) if index.tokenizer else ("", "", "")
-    return Document(
-        document=place.document,
-        id=index.document_id(place.document),
-        length=len(tokens),
-        offset=place.offset,
-        begin=begin,
-        tokens=tokens[begin:end].copy(),  # lets go of the rest
-        before=texts[0],
-        match=texts[1],
-        after=texts[2],
-    )
-
-
 def by_ranks(
-    index: LoadedIndex, ranks: NDArray[np.uint64], field: str, how: Excerpt, limits: Limits
+    index: LoadedIndex,
+    ranks: NDArray[np.uint64],
+    field: str,
+    how: Excerpt,
+    limits: Limits,
+    stop: Stop,
 ) -> list[Document]:
     """The document of each rank; InvalidArgument names the first that is outside."""
     _check_places(index, ranks, field, limits)
-    return [show(index, index.engine.place_of_rank(rank), how) for rank in ranks.tolist()]
+    return index.documents.at_ranks(ranks, how, stop)
 
 
 def by_positions(
-    index: LoadedIndex, positions: NDArray[np.uint64], field: str, how: Excerpt, limits: Limits
+    index: LoadedIndex,
+    positions: NDArray[np.uint64],
+    field: str,
+    how: Excerpt,
+    limits: Limits,
+    stop: Stop,
 ) -> list[Document]:
     """The document of each position; InvalidArgument names the first that is outside."""
     _check_places(index, positions, field, limits)
-    return at_positions(index, positions.tolist(), how)
-
-
-def at_positions(index: LoadedIndex, positions: Iterable[int], how: Excerpt) -> list[Document]:
-    """The document of each position of the corpus."""
-    return [show(index, index.engine.place(position), how) for position in positions]
+    return index.documents.at_positions(positions, how, stop)
 
 
 def _check_places(
@@ -107,5 +80,5 @@ def _search(
     query = work.batch.query(number)
     how = excerpt(context, 0, work.limits)
     how = Excerpt(how.context, len(query))
-    places = work.index.engine.search(query, limit, seed, work.stop)
-    return SearchResult(count, tuple(show(work.index, one, how) for one in places), query)
+    found = work.index.documents.draw(query, limit, seed, how, work.stop)
+    return SearchResult(count, tuple(found), query)

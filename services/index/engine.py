@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +15,23 @@ from numpy.typing import NDArray
 from stillhouse.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument, NotFound
 from stillhouse.index.types import Distribution, Probabilities
 
-Stop = stillhouse_native.Stop
-"""Ends calls early: Stop(seconds or None), and `cancel()` from any thread."""
-
 END = stillhouse_native.END
 """The end of a document, where a next token is asked for."""
 
 Values: TypeAlias = NDArray[np.uint32]
 Offsets: TypeAlias = NDArray[np.uint64]
+
+
+class Stop(stillhouse_native.Stop):
+    """Ends calls early: Stop(seconds or None), and `cancel()` from any thread."""
+
+    def __init__(self, timeout: float | None = None) -> None:
+        super().__init__(timeout)
+        self._end = None if timeout is None else time.monotonic() + timeout
+
+    def remaining(self) -> float | None:
+        """Seconds that are left, 0 or more; None without a deadline."""
+        return None if self._end is None else max(0.0, self._end - time.monotonic())
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +44,34 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class RawSpan:
-    """A stretch of a query, its occurrences, and the first positions (k,) of them."""
+    """A stretch of a query and its occurrences."""
 
     begin: int
     end: int
     count: int
-    positions: NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPositions:
+    """Positions (k,) in the corpus, ascending, all of them at hand."""
+
+    values: NDArray[np.uint64]
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.values)
+
+    def part(self, begin: int, end: int, stop: Stop) -> NDArray[np.uint64]:  # noqa: ARG002
+        """Those with numbers [begin, end), as far as there are."""
+        return self.values[begin:end]
 
 
 class Engine:
     """One opened index; immutable, exact, any number of threads may ask at once."""
+
+    remote = False
+    """Whether answers come from elsewhere, so that even a short call waits."""
 
     def __init__(self, index: stillhouse_native.Index) -> None:
         self._index = index
@@ -110,9 +138,10 @@ class Engine:
     def find(
         self, values: Values, offsets: Offsets, stop: Stop
     ) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-        """First rank (m,) and rank behind the last (m,) of each of m n-grams."""
+        """First ranks (m, s) and ranks behind the last (m, s) of m n-grams in each of s shards."""
         with _STOPPING:
-            return self._index.find_batch(values, offsets, stop=stop)
+            firsts, ends = self._index.find_batch(values, offsets, stop=stop)
+        return firsts[:, None], ends[:, None]
 
     def prob(
         self,
@@ -157,17 +186,20 @@ class Engine:
         with _STOPPING:
             return self._index.match_lengths_batch(values, offsets, stop=stop)
 
-    def count_cnf(self, clauses: Sequence[Sequence[Values]], near: int, stop: Stop) -> int:
-        """Occurrences of the rarest clause within `near` tokens of one of every other."""
+    def count_cnf(
+        self, clauses: Sequence[Sequence[Values]], near: int, anchor: int | None, stop: Stop
+    ) -> int:
+        """Occurrences of clause `anchor`, or the rarest, within `near` tokens of all others."""
         with _STOPPING:
-            return self._index.count_cnf(clauses, max_diff_tokens=near, stop=stop)
+            return self._index.count_cnf(clauses, max_diff_tokens=near, stop=stop, anchor=anchor)
 
     def find_cnf(
-        self, clauses: Sequence[Sequence[Values]], near: int, stop: Stop
-    ) -> NDArray[np.uint64]:
+        self, clauses: Sequence[Sequence[Values]], near: int, anchor: int | None, stop: Stop
+    ) -> FoundPositions:
         """The positions that `count_cnf` counts, ascending."""
         with _STOPPING:
-            return self._index.find_cnf(clauses, max_diff_tokens=near, stop=stop)
+            found = self._index.find_cnf(clauses, max_diff_tokens=near, stop=stop, anchor=anchor)
+        return FoundPositions(found)
 
     def attribute(
         self,
@@ -176,10 +208,9 @@ class Engine:
         max_count: int | None,
         delimiters: Values,
         word_starts: Values | None,
-        limit: int,
         stop: Stop,
     ) -> list[RawSpan]:
-        """The maximal stretches of a query, each with its first `limit` positions."""
+        """The maximal stretches of a query."""
         with _STOPPING:
             spans = self._index.attribute(
                 query,
@@ -190,12 +221,7 @@ class Engine:
                 limit=0,
                 stop=stop,
             )
-            raw = []
-            for span in spans:
-                first, end = self._index.find(query[span.start : span.stop])
-                positions = self._index.positions(first, min(end, first + limit), stop=stop)
-                raw.append(RawSpan(span.start, span.stop, span.count, positions))
-        return raw
+        return [RawSpan(span.start, span.stop, span.count) for span in spans]
 
     def search(self, query: Values, limit: int, seed: int, stop: Stop) -> list[Place]:
         """Up to `limit` documents with an n-gram, one occurrence of each, drawn at random."""
@@ -219,31 +245,6 @@ class Engine:
     def document(self, document: int) -> Values:
         """The token ids (n,) of a document."""
         return self._index.document(document)
-
-
-class Session:
-    """A growing context that keeps no more of it than can matter for what follows.
-
-    Asks anew for the last suffix that occurred and what was appended; a session of the
-    engine's own, which only narrows, may take its place.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._suffix = np.empty(0, np.uint32)
-
-    def reset(self) -> None:
-        """Forget the context."""
-        self._suffix = np.empty(0, np.uint32)
-
-    def extend(self, tokens: Values, top: int, stop: Stop) -> Distribution:
-        """Append tokens (n,), and what follows the longest suffix that occurs."""
-        context = np.concatenate([self._suffix, tokens])
-        offsets = np.array([0, len(context)], np.uint64)
-        found = self._engine.ntd(context, offsets, top, True, stop)[0]
-        # A longer suffix that doesn't occur now never will with more behind it.
-        self._suffix = context[len(context) - found.suffix_length :]
-        return found
 
 
 def _distribution(

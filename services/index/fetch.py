@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import IO
 
 from services.index.document_ids import BYTES_FILE, METADATA, OFFSETS_FILE
+from services.index.engine import Engine
 from services.index.registry import open_index
 from services.index.tokenizer import FILE_NAME
 from services.runtime import logs
@@ -68,7 +69,8 @@ def fetch(source: str, digest: str, folder: Path) -> None:
 
 def verify(folder: Path) -> None:
     """Compare all of an index with its checksums; FailedPrecondition says what differs."""
-    open_index("fetched", folder, preload=False).engine.verify()
+    open_index("fetched", folder, preload=False)  # tokenizer and document ids
+    Engine.open(folder, preload=False).verify()
 
 
 def files_of(manifest: Path) -> list[str]:

@@ -8,28 +8,27 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from services.index import documents, paging
+from services.index import paging
 from services.index.cnf import Clauses
-from services.index.documents import Excerpt
+from services.index.corpus import Excerpt
 from services.index.engine import Stop
 from services.index.registry import LoadedIndex
 from stillhouse.errors import InvalidArgument
-from stillhouse.index.types import HitsPage
+from stillhouse.index.types import Document, HitsPage
 
 
-class _Positions(Protocol):
-    def __call__(self, begin: int, end: int, stop: Stop) -> NDArray[np.uint64]: ...
+class _Documents(Protocol):
+    def __call__(self, begin: int, end: int, stop: Stop) -> list[Document]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """All hits of one query: how many, and where those of an interval are."""
+    """All hits of one query: how many, and the documents of an interval of them."""
 
     index: LoadedIndex
     query: bytes
     count: int
-    positions: _Positions
-    excerpt: Excerpt
+    documents: _Documents
 
     def begin(self, token: str) -> int:
         """The first hit to list; InvalidArgument, FailedPrecondition as `paging.read`."""
@@ -41,33 +40,34 @@ class Hits:
     def page(self, begin: int, end: int, stop: Stop) -> HitsPage:
         """The hits of an interval and the token of what is behind it."""
         end = min(end, self.count)
-        found = self.positions(begin, end, stop).tolist() if begin < end else []
+        found = self.documents(begin, end, stop) if begin < end else []
         token = ""
         if end < self.count:
             token = paging.write(self.index.engine.digest, self.query, end)
-        shown = documents.at_positions(self.index, found, self.excerpt)
-        return HitsPage(tuple(shown), token, self.count)
+        return HitsPage(tuple(found), token, self.count)
 
 
 def of_ngram(index: LoadedIndex, query: NDArray[np.uint32], excerpt: Excerpt, stop: Stop) -> Hits:
     """The occurrences of an n-gram, in rank order."""
-    firsts, ends = index.engine.find(query, np.array([0, len(query)], np.uint64), stop)
-    first, end = int(firsts[0]), int(ends[0])
+    found = index.engine.find(query, np.array([0, len(query)], np.uint64), stop)
+    firsts, ends = (bound[0].astype(np.int64) for bound in found)
+    behind = np.cumsum(ends - firsts)  # hits up to and with each shard
+    shown = Excerpt(excerpt.context, len(query))
 
-    def positions(begin: int, end: int, stop: Stop) -> NDArray[np.uint64]:
-        return index.engine.positions(first + begin, first + end, stop)
+    def documents(begin: int, end: int, stop: Stop) -> list[Document]:
+        hits = np.arange(begin, end)
+        shard = np.searchsorted(behind, hits, side="right")
+        ranks = ends[shard] - behind[shard] + hits
+        return index.documents.at_ranks(ranks.astype(np.uint64), shown, stop)
 
-    return Hits(
-        index, paging.fingerprint("ngram", [[query]], 0), end - first, positions,
-        Excerpt(excerpt.context, len(query)),
-    )  # fmt: skip
+    return Hits(index, paging.fingerprint("ngram", [[query]], 0), int(behind[-1]), documents)
 
 
 def of_cnf(index: LoadedIndex, clauses: Clauses, near: int, excerpt: Excerpt, stop: Stop) -> Hits:
     """The places of a CNF query, in corpus order."""
-    found = index.engine.find_cnf(clauses, near, stop)
+    found = index.engine.find_cnf(clauses, near, None, stop)
 
-    def positions(begin: int, end: int, stop: Stop) -> NDArray[np.uint64]:  # noqa: ARG001
-        return found[begin:end]
+    def documents(begin: int, end: int, stop: Stop) -> list[Document]:
+        return index.documents.at_positions(found.part(begin, end, stop), excerpt, stop)
 
-    return Hits(index, paging.fingerprint("cnf", clauses, near), len(found), positions, excerpt)
+    return Hits(index, paging.fingerprint("cnf", clauses, near), found.count, documents)

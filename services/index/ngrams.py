@@ -19,7 +19,7 @@ def count(work: Work) -> NDArray[np.uint64]:
 
 
 def find(work: Work) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """First ranks (m,) and ranks behind the last (m,) of each query's occurrences."""
+    """First ranks (m, s) and ranks behind the last (m, s) of each query in each of s shards."""
     return work.index.engine.find(work.batch.values, work.batch.offsets, work.stop)
 
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
+from services.index import metrics
+from services.index.corpus import Documents, Ngrams
 from services.index.document_ids import METADATA, DocumentIds
 from services.index.engine import Engine
+from services.index.excerpts import LocalDocuments
 from services.index.tokenizer import FILE_NAME, IndexTokenizer
 from stillhouse.errors import FailedPrecondition, InvalidArgument, NotFound, Unavailable
 from stillhouse.index.types import IndexInfo
@@ -25,9 +30,9 @@ class LoadedIndex:
     """An index that answers; without a tokenizer it answers queries by ids only."""
 
     name: str
-    engine: Engine
+    engine: Ngrams
     tokenizer: IndexTokenizer | None
-    ids: DocumentIds | None = None
+    documents: Documents
 
     def require_tokenizer(self) -> IndexTokenizer:
         """The tokenizer, or FailedPrecondition."""
@@ -35,9 +40,9 @@ class LoadedIndex:
             raise FailedPrecondition(f"index {self.name!r} has no tokenizer; query it by token ids")
         return self.tokenizer
 
-    def document_id(self, document: int) -> str:
-        """The id that a document was built with, or ""."""
-        return self.ids[document] if self.ids else ""
+
+Open: TypeAlias = Callable[[], LoadedIndex]
+"""Opens an index; blocks. Raises StillhouseError."""
 
 
 def open_index(name: str, folder: Path, preload: bool) -> LoadedIndex:
@@ -50,7 +55,7 @@ def open_index(name: str, folder: Path, preload: bool) -> LoadedIndex:
     checksum = engine.metadata.get(METADATA, "")
     ids = DocumentIds.open(folder, checksum, engine.documents) if checksum else None
     if not engine.tokenizer_sha256:
-        return LoadedIndex(name, engine, None, ids)
+        return LoadedIndex(name, engine, None, LocalDocuments(engine, None, ids))
     try:
         tokenizer = IndexTokenizer.read(folder / FILE_NAME)
     except InvalidArgument as error:
@@ -60,7 +65,7 @@ def open_index(name: str, folder: Path, preload: bool) -> LoadedIndex:
             f"index {name!r}: {folder / FILE_NAME} is not the file the corpus was cut with "
             f"(SHA-256 {tokenizer.sha256}, the index names {engine.tokenizer_sha256})"
         )
-    return LoadedIndex(name, engine, tokenizer, ids)
+    return LoadedIndex(name, engine, tokenizer, LocalDocuments(engine, tokenizer, ids))
 
 
 class Registry:
@@ -68,13 +73,18 @@ class Registry:
 
     An index that is swapped or forgotten lives on with the calls that hold it.
     `root` is the folder below which indexes may be opened on demand; None allows none.
+    `others` are indexes that are opened in a way of their own.
     """
 
     def __init__(
-        self, folders: Mapping[str, Path], preload: bool = False, root: Path | None = None
+        self,
+        folders: Mapping[str, Path],
+        preload: bool = False,
+        root: Path | None = None,
+        others: Mapping[str, Open] | None = None,
     ) -> None:
-        self._folders = dict(sorted(folders.items()))
-        self._preload = preload
+        opens = {name: partial(open_index, name, at, preload) for name, at in folders.items()}
+        self._opens: dict[str, Open] = dict(sorted((opens | dict(others or {})).items()))
         self._root = root
         self._loaded: dict[str, LoadedIndex] = {}
         self._aliases: dict[str, str] = {}
@@ -85,37 +95,48 @@ class Registry:
 
         What was swapped or forgotten in the meantime stays so.
         """
-        for name, folder in list(self._folders.items()):
+        for name, opening in list(self._opens.items()):
             if only in ("", name) and name not in self._loaded:
-                index = open_index(name, folder, self._preload)
-                if self._folders.get(name) == folder:
-                    self._take(name, index)
+                index = opening()
+                if self._opens.get(name) is opening:
+                    self.take(name, index, opening)
 
     def get(self, name: str) -> LoadedIndex:
         """The index of a name or an alias; the only one if `name` is empty.
 
-        Raises InvalidArgument if the empty name is ambiguous, NotFound for an unknown
-        one, Unavailable while the index is loading.
+        NAME@DIGEST is answered by that content alone. Raises InvalidArgument if the empty
+        name is ambiguous, NotFound for an unknown one, Unavailable while the index is
+        loading, FailedPrecondition for another digest.
         """
         found = self._loaded.get(self._aliases.get(name, name))
         if found is not None:
             return found
-        if not name and len(self._folders) == 1:
-            return self.get(next(iter(self._folders)))
+        if "@" in name:
+            return self._with_digest(*name.split("@", 1))
+        if not name and len(self._opens) == 1:
+            return self.get(next(iter(self._opens)))
         if not name:
             known = self._known()
             raise InvalidArgument("index", f"is empty; name one of this server's: {known}")
-        if name not in self._folders:
+        if name not in self._opens:
             raise NotFound(f"no index {name!r}; this server holds: {self._known()}")
         raise Unavailable(f"index {name!r} is loading")
 
+    def _with_digest(self, name: str, digest: str) -> LoadedIndex:
+        found = self.get(name)
+        if found.engine.digest != digest:
+            raise FailedPrecondition(
+                f"index {name!r} has the digest {found.engine.digest}, asked for was {digest}"
+            )
+        return found
+
     def names(self) -> list[str]:
         """The indexes' names, in order."""
-        return sorted(self._folders)
+        return sorted(self._opens)
 
     def ready(self) -> bool:
         """True when every index answers."""
-        return all(name in self._loaded for name in self._folders)
+        return all(name in self._loaded for name in self._opens)
 
     def infos(self) -> list[IndexInfo]:
         """Every index in order of the names; sizes are 0 while it is loading."""
@@ -142,12 +163,13 @@ class Registry:
         _check_name("name", name)
         if name in self._aliases:
             raise InvalidArgument("name", f"{name!r} is an alias; give an index's name")
-        index = open_index(name, _below(root, folder), preload)
+        opening = partial(open_index, name, _below(root, folder), preload)
+        index = opening()
         if digest and index.engine.digest != digest:
             raise FailedPrecondition(
                 f"{folder} has the digest {index.engine.digest}, asked for was {digest}"
             )
-        self._take(name, index)
+        self.take(name, index, opening)
         return self.info(name)
 
     def forget(self, name: str) -> None:
@@ -155,39 +177,45 @@ class Registry:
         self._administered()
         _check_name("name", name)
         with self._changing:
-            if name not in self._folders:
+            if name not in self._opens:
                 raise NotFound(f"no index {name!r}; this server holds: {self._known()}")
             if aliases := sorted(one for one, of in self._aliases.items() if of == name):
                 raise FailedPrecondition(
                     f"the aliases {', '.join(aliases)} point to {name!r}; move or remove them first"
                 )
-            self._folders = {one: at for one, at in self._folders.items() if one != name}
-            self._loaded.pop(name, None)
+            self._opens = {one: opens for one, opens in self._opens.items() if one != name}
+            if index := self._loaded.pop(name, None):
+                metrics.gone(name, index.engine.digest)
 
     def alias(self, alias: str, name: str) -> None:
         """Point an alias to an index, or remove it if `name` is empty."""
         self._administered()
         _check_name("alias", alias)
         with self._changing:
-            if alias in self._folders:
+            if alias in self._opens:
                 raise InvalidArgument("alias", f"{alias!r} is an index's name")
             if not name:
                 self._aliases.pop(alias, None)
-            elif name in self._folders:
+            elif name in self._opens:
                 self._aliases[alias] = name
             else:
                 raise NotFound(f"no index {name!r}; this server holds: {self._known()}")
 
-    def _take(self, name: str, index: LoadedIndex) -> None:
+    def take(self, name: str, index: LoadedIndex, opening: Open) -> None:
+        """Answer a name with an index from now on."""
         with self._changing:
-            self._folders = dict(
-                sorted({**self._folders, name: self._folders.get(name, Path())}.items())
-            )
+            self._opens = dict(sorted({**self._opens, name: opening}.items()))
+            before = self._loaded.get(name)
             self._loaded[name] = index
+        engine = index.engine
+        metrics.serves(
+            name, engine.digest, engine.tokens, engine.documents,
+            before.engine.digest if before else "",
+        )  # fmt: skip
         log.info("index ready", extra={"index": name, "tokens": index.engine.tokens})
 
     def _known(self) -> str:
-        return ", ".join(self._folders) or "none"
+        return ", ".join(self._opens) or "none"
 
     def _administered(self) -> Path:
         if self._root is None:

@@ -6,13 +6,15 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from contextvars import copy_context
 from typing import Any, Protocol, TypeVar
 
 import grpc
 import numpy as np
 from google.protobuf.message import Message
+from prometheus_client import Histogram
 
-from services.index import queries
+from services.index import metrics, queries
 from services.index.engine import Stop
 from services.index.limits import Limits
 from services.index.queries import MANY, Asked, Query, Work
@@ -92,7 +94,7 @@ class Calls:
             answer.tokens.CopyFrom(looked_up(done, query))
             return fitting(answer, "query")
 
-        return await self._run(context, run, len(query) <= short)
+        return await self._run(context, run, len(query) <= short and not index.engine.remote)
 
     async def _answer_many(
         self,
@@ -112,7 +114,7 @@ class Calls:
             answer = work(self._many(asked, index, stop, cuts))
             return fitting(answer, asked.names.whole)
 
-        return await self._run(context, run, asked.size <= short)
+        return await self._run(context, run, asked.size <= short and not index.engine.remote)
 
     def _one(self, query: Query, index: LoadedIndex, stop: Stop, cuts: bool = False) -> Work:
         batch, found = queries.of_one(query, index, self._limits, cuts)
@@ -134,13 +136,23 @@ class Calls:
         if work_time.ASK in (context.invocation_metadata() or ()):
             work = _timed(work, context)
         if short:
-            return work(stop)
+            return _measured(work, stop, metrics.IN_LOOP)
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._executor, work, stop)
+            return await loop.run_in_executor(
+                self._executor, copy_context().run, _measured, work, stop, metrics.IN_THREAD
+            )
         except asyncio.CancelledError:
             stop.cancel()
             raise
+
+
+def _measured(work: Callable[[Stop], _T], stop: Stop, seconds: Histogram) -> _T:
+    begun = time.perf_counter()
+    try:
+        return work(stop)
+    finally:
+        seconds.observe(time.perf_counter() - begun)
 
 
 def _timed(work: Callable[[Stop], _T], context: Context) -> Callable[[Stop], _T]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from services.index import attribution, cnf, documents
 from services.index.attribution import Options
-from services.index.documents import Excerpt
+from services.index.corpus import Excerpt
 from services.index.engine import Stop
 from services.index.queries import Work
 from services.index.registry import LoadedIndex
@@ -50,11 +50,12 @@ class DocumentCalls(Calls):
     ) -> list[int]:
         index, near = self._registry.get(request.index), self._near(request)
         asked = self._cnfs(fields, messages, near)
+        anchor = _which(request, asked).anchor
 
         def work(stop: Stop) -> list[int]:
             pairs = zip(fields, asked, strict=True)
             clauses = [cnf.to_clauses(*pair, index, self._limits) for pair in pairs]
-            return [cnf.count(index, one, near, stop) for one in clauses]
+            return [cnf.count(index, one, near, anchor, stop) for one in clauses]
 
         return await self._run(context, work, short=False)
 
@@ -77,12 +78,13 @@ class DocumentCalls(Calls):
     ) -> pb.FindCnfBatchResponse:
         index, near = self._registry.get(request.index), self._near(request)
         asked = self._cnfs(fields, messages, near)
+        which = _which(request, asked)
 
         def work(stop: Stop) -> pb.FindCnfBatchResponse:
             answer = pb.FindCnfBatchResponse()
             for field, one in zip(fields, asked, strict=True):
                 clauses = cnf.to_clauses(field, one, index, self._limits)
-                hits = cnf.find(index, clauses, near, request.limit, self._limits, stop)
+                hits = cnf.find(index, clauses, near, which, self._limits, stop)
                 answer.results.append(answers.cnf_hits_to_proto(hits))
                 fitting(answer, "limit")
             return answer
@@ -182,8 +184,8 @@ class DocumentCalls(Calls):
         how = self._excerpt(request.excerpt)
         find = documents.by_ranks if field.startswith("rank") else documents.by_positions
 
-        def work(_stop: Stop) -> list[pb.Document]:
-            found = find(index, np.array(places, np.uint64), field, how, self._limits)
+        def work(stop: Stop) -> list[pb.Document]:
+            found = find(index, np.array(places, np.uint64), field, how, self._limits, stop)
             return [answers.document_to_proto(one) for one in found]
 
         return await self._run(context, work, short=False)
@@ -206,6 +208,28 @@ def _cnf(request: pb.CountCnfRequest | pb.FindCnfRequest) -> pb.Cnf:
     if not request.HasField("cnf"):
         raise InvalidArgument("cnf", "is missing; give clauses")
     return request.cnf
+
+
+def _which(
+    request: pb.CountCnfRequest
+    | pb.CountCnfBatchRequest
+    | pb.FindCnfRequest
+    | pb.FindCnfBatchRequest,
+    asked: Sequence[cnf.Asked],
+) -> cnf.Which:
+    """What single requests may choose; InvalidArgument for an anchor that is no clause."""
+    if isinstance(request, pb.CountCnfBatchRequest):
+        return cnf.Which()
+    if isinstance(request, pb.FindCnfBatchRequest):
+        return cnf.Which(limit=request.limit)
+    anchor = request.anchor if request.HasField("anchor") else None
+    if anchor is not None and anchor >= len(asked[0]):
+        raise InvalidArgument(
+            "anchor", f"is {anchor}; the query has {len(asked[0])} clauses, counted from 0"
+        )
+    if isinstance(request, pb.CountCnfRequest):
+        return cnf.Which(anchor)
+    return cnf.Which(anchor, request.skip, request.limit)
 
 
 def _asked(message: pb.Cnf, field: str) -> cnf.Asked:

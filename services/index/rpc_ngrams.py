@@ -235,7 +235,7 @@ class NgramCalls(Calls):
 def _found(work: Work) -> list[pb.FindResponse]:
     firsts, ends = ngrams.find(work)
     pairs = zip(firsts.tolist(), ends.tolist(), strict=True)
-    return [answers.find_to_proto(first, end) for first, end in pairs]
+    return [answers.find_to_proto(list(zip(*pair, strict=True))) for pair in pairs]
 
 
 def _distributions(

@@ -8,13 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from services.index import hits, ngrams
-from services.index.engine import Session, Stop
+from services.index.engine import Stop
 from services.index.hits import Hits
 from services.index.limits import check_setting
 from services.index.queries import Query
 from services.index.registry import LoadedIndex
 from services.index.rpc_calls import SHORT, Context, fitting, looked_up, one
 from services.index.rpc_documents import DocumentCalls
+from services.index.session import Session
 from stillhouse.errors import InvalidArgument
 from stillhouse.index import answers
 from stillhouse.index.types import Distribution
@@ -83,7 +84,8 @@ class StreamCalls(DocumentCalls):
                 scores.tokens.CopyFrom(looked_up(work, query))
                 return fitting(pb.ScoreTextResponse(id=request.id, scores=scores), "query")
 
-            yield await self._run(context, work, short=len(query) <= SHORT)
+            short = len(query) <= SHORT and not index.engine.remote
+            yield await self._run(context, work, short)
 
     async def DecodeSession(
         self, requests: AsyncIterator[pb.DecodeSessionRequest], context: Context

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
 from services.index.limits import Limits
+from services.index.shards.address import Address
 from services.runtime.settings import ServiceSettings
+from stillhouse.errors import InvalidArgument
 
 _ENTRY = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)=(.+)")
 _BETWEEN = re.compile(r",(?=[A-Za-z0-9][A-Za-z0-9._-]*=)")
@@ -20,7 +22,24 @@ class IndexSettings(ServiceSettings):
     """Which indexes are served and how much one call may ask."""
 
     indexes: Annotated[dict[str, Path], NoDecode] = Field(
-        description="The indexes, as name=folder,name=folder; names are of letters, digits, . _ -"
+        default={},
+        description="The indexes, as name=folder,name=folder; names are of letters, digits, . _ -",
+    )
+    shards: Annotated[dict[str, tuple[Address, ...]], NoDecode] = Field(
+        default={},
+        description="In place of indexes: those that other index services hold in shards, as "
+        "name=host:port/index,host:port/index with a target for each shard. Their limits must "
+        "allow what this service's do.",
+    )
+    shard_tokenizers: Annotated[dict[str, Path], NoDecode] = Field(
+        default={},
+        description="The tokenizer.json that the shards were cut with, as name=file,name=file.",
+    )
+    shard_calls: int = Field(
+        default=32, gt=0, description="Calls worked on at once while shards are asked."
+    )
+    shard_seconds: float = Field(
+        default=5.0, gt=0, description="Time between two looks at whether shards hold new content."
     )
     preload: bool = Field(
         default=False, description="Read the indexes into memory instead of mapping their files."
@@ -77,14 +96,46 @@ class IndexSettings(ServiceSettings):
     @field_validator("indexes", mode="before")
     @classmethod
     def _parse(cls, value: object) -> object:
+        return _named(value, "folder") if isinstance(value, str) else value
+
+    @field_validator("shard_tokenizers", mode="before")
+    @classmethod
+    def _parse_tokenizers(cls, value: object) -> object:
+        return _named(value, "file") if isinstance(value, str) else value
+
+    @field_validator("shards", mode="before")
+    @classmethod
+    def _parse_shards(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        folders: dict[str, Path] = {}
-        for entry in _BETWEEN.split(value):
-            parts = _ENTRY.fullmatch(entry.strip())
-            if parts is None:
-                raise ValueError(f"{entry!r} is not name=folder")
-            if parts[1] in folders:
-                raise ValueError(f"names {parts[1]!r} twice")
-            folders[parts[1]] = Path(parts[2])
-        return folders
+        return {
+            name: tuple(map(Address.parse, addresses.split(",")))
+            for name, addresses in _named(value, "host:port/index").items()
+        }
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """The settings, or InvalidArgument naming the variable that is wrong."""
+        found = super().from_environment()
+        if not found.indexes and not found.shards:
+            raise InvalidArgument("STILLHOUSE_INDEXES", "is missing; give it, or STILLHOUSE_SHARDS")
+        if found.indexes and found.shards:
+            raise InvalidArgument("STILLHOUSE_SHARDS", "given beside indexes; give one of them")
+        if unknown := sorted(found.shard_tokenizers.keys() - found.shards.keys()):
+            raise InvalidArgument(
+                "STILLHOUSE_SHARD_TOKENIZERS", f"names {unknown[0]!r}, which has no shards"
+            )
+        return found
+
+
+def _named(value: str, form: str) -> dict[str, str]:
+    """The values of name=value,name=value; they may hold commas."""
+    found: dict[str, str] = {}
+    for entry in _BETWEEN.split(value):
+        parts = _ENTRY.fullmatch(entry.strip())
+        if parts is None:
+            raise ValueError(f"{entry!r} is not name={form}")
+        if parts[1] in found:
+            raise ValueError(f"names {parts[1]!r} twice")
+        found[parts[1]] = parts[2]
+    return found

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from services.runtime.metrics import REFUSED
 from stillhouse.errors import ResourceExhausted
+
+_REFUSED = REFUSED.labels("admission")
 
 ANY = "*"
 _EXEMPT = "/grpc."
@@ -39,6 +42,7 @@ class Gate:
     def __enter__(self) -> None:
         """Take a place, or ResourceExhausted at once."""
         if self._limit is not None and self._under_way >= self._limit:
+            _REFUSED.inc()
             raise ResourceExhausted(
                 f"{self._limit} calls of {self._method} are under way, which is the limit",
                 self._retry_after,

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import grpc
 
 from services.runtime.errors import abort
+from services.runtime.metrics import REFUSED
 from stillhouse.errors import Unauthenticated
 
 _HEALTH = "/grpc.health."
@@ -59,6 +60,7 @@ def _digest(token: str) -> bytes:
 
 
 async def _refuse(_requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+    REFUSED.labels("token").inc()
     await abort(
         context,
         Unauthenticated("the call shows no token of this server's; give the client one"),

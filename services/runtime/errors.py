@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any, NoReturn
 
 import grpc
@@ -20,6 +20,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from services.runtime.admission import Admission, Gate
+from services.runtime.handlers import Around, Handler, call_of, rebuilt
 from stillhouse import errors
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ async def abort(context: grpc.aio.ServicerContext[Any, Any], error: Exception) -
     raise AssertionError("abort returns never")
 
 
-class ErrorInterceptor(grpc.aio.ServerInterceptor):
+class ErrorInterceptor(Around):
     """Answers every exception of a handler with its status, and bounds calls.
 
     A unary call ends after `longest_call` seconds even if its caller set no
@@ -81,44 +82,18 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
     """
 
     def __init__(self, longest_call: float = 600.0, admission: Admission | None = None) -> None:
+        super().__init__()
         self._longest_call = longest_call
         self._admission = admission or Admission({})
-        self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
-    async def intercept_service(
-        self,
-        continuation: Callable[
-            [grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]
-        ],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        """The method's guarded handler, made at its first call."""
-        method = handler_call_details.method
-        if wrapped := self._wrapped.get(method):
-            return wrapped
-        handler = await continuation(handler_call_details)
-        if handler is not None:
-            self._wrapped[method] = handler = self._wrap(handler, method)
-        return handler
-
-    def _wrap(
-        self, handler: grpc.RpcMethodHandler[Any, Any], method: str
-    ) -> grpc.RpcMethodHandler[Any, Any]:
-        kinds: dict[tuple[bool, bool], tuple[Any, Any]] = {
-            (False, False): (grpc.unary_unary_rpc_method_handler, handler.unary_unary),
-            (False, True): (grpc.unary_stream_rpc_method_handler, handler.unary_stream),
-            (True, False): (grpc.stream_unary_rpc_method_handler, handler.stream_unary),
-            (True, True): (grpc.stream_stream_rpc_method_handler, handler.stream_stream),
-        }
-        streaming = bool(handler.response_streaming)
-        make, call = kinds[bool(handler.request_streaming), streaming]
-        guard = self._guard_stream if streaming else self._guard_unary
-        wrapped: grpc.RpcMethodHandler[Any, Any] = make(
-            guard(call, self._admission.gate(method)),
-            request_deserializer=_tolerant(handler, bool(handler.request_streaming)),
-            response_serializer=handler.response_serializer,
+    def wrap(self, handler: Handler, method: str) -> Handler:
+        """The handler, guarded."""
+        guard = self._guard_stream if handler.response_streaming else self._guard_unary
+        return rebuilt(
+            handler,
+            guard(call_of(handler), self._admission.gate(method)),
+            _tolerant(handler, bool(handler.request_streaming)),
         )
-        return wrapped
 
     def _guard_unary(self, call: Any, gate: Gate) -> Any:
         async def guarded(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:

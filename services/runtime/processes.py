@@ -16,6 +16,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
+from services.runtime import metrics
 from stillhouse.errors import InvalidArgument
 
 log = logging.getLogger(__name__)
@@ -37,14 +38,18 @@ def reserve(listen: str) -> tuple[socket.socket, str]:
     return held, f"{host}:{held.getsockname()[1]}"
 
 
-def supervise(module: str, count: int, listen: str, arguments: Sequence[str] = ()) -> int:
+def supervise(
+    module: str, count: int, listen: str, arguments: Sequence[str] = (), metrics_listen: str = ""
+) -> int:
     """Run `python -m module` `count` times on one port; blocks. Gives the exit code.
 
-    SIGTERM and SIGINT are passed on, and the processes drain.
+    SIGTERM and SIGINT are passed on, and the processes drain. The metrics of all are read
+    at `metrics_listen`.
     """
     held, address = reserve(listen)
-    environment = os.environ | {"STILLHOUSE_LISTEN": address, "STILLHOUSE_SHARE_PORT": "true"}
-    with held:
+    with held, metrics.gathered(metrics_listen) as variables:
+        environment = os.environ | variables
+        environment |= {"STILLHOUSE_LISTEN": address, "STILLHOUSE_SHARE_PORT": "true"}
         children = [
             subprocess.Popen([sys.executable, "-m", module, *arguments], env=environment)
             for _ in range(count)

@@ -20,9 +20,11 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from services.runtime import door, logs
+from services.runtime import door, logs, metrics, otel
 from services.runtime.admission import Admission
 from services.runtime.authentication import TokenInterceptor
+from services.runtime.call_metrics import CallMetrics
+from services.runtime.call_traces import CallTraces
 from services.runtime.errors import ErrorInterceptor
 from services.runtime.settings import ServiceSettings
 from stillhouse.errors import InvalidArgument, StillhouseError
@@ -53,7 +55,12 @@ class Server:
         guard = ErrorInterceptor(admission=Admission(settings.admission))
         self._credentials = door.credentials(settings)
         self.grpc = grpc.aio.server(
-            interceptors=[TokenInterceptor(tokens), guard] if tokens else [guard],
+            interceptors=[
+                *([TokenInterceptor(tokens)] if tokens else []),
+                CallMetrics(),
+                CallTraces(),
+                guard,
+            ],
             options=(*OPTIONS, ("grpc.so_reuseport", int(settings.share_port))),
         )
         self._settings = settings
@@ -95,6 +102,7 @@ class Server:
         gc.collect()
         gc.freeze()
         await self._set(_Status.SERVING)
+        metrics.READY.set(1)
 
     async def report(self, name: str, ready: bool) -> None:
         """Answer for a part of the service under a health name of its own."""
@@ -102,6 +110,7 @@ class Server:
 
     async def drain(self) -> None:
         """Answer NOT_SERVING, refuse new calls, let those under way finish."""
+        metrics.READY.set(0)
         await self._set(_Status.NOT_SERVING)
         await self.grpc.stop(self._settings.drain_seconds)
         if self._probed is not None:  # last: a probe shall hear NOT_SERVING, not silence
@@ -175,8 +184,13 @@ def configured(settings_type: type[_S]) -> Iterator[_S]:
 
 
 def run(settings_type: type[_S], main: Callable[[_S], Awaitable[None]]) -> None:
-    """Entry point of a service: settings, logs, `main`."""
-    with configured(settings_type) as settings:
+    """Entry point of a service: settings, logs, metrics, traces, `main`."""
+    name = settings_type.__name__.removesuffix("Settings").lower()
+    with (
+        configured(settings_type) as settings,
+        metrics.exposed(settings.metrics_listen),
+        otel.exported(settings.otlp_endpoint, f"stillhouse-{name}"),
+    ):
         asyncio.run(_as_coroutine(main(settings)))
 
 

@@ -21,6 +21,15 @@ class ServiceSettings(BaseSettings):
     )
 
     listen: str = Field(default="127.0.0.1:0", description="Address and port of the gRPC server.")
+    metrics_listen: str = Field(
+        default="",
+        description="Address and port where Prometheus reads metrics over HTTP; empty: nowhere.",
+    )
+    otlp_endpoint: str = Field(
+        default="",
+        description="Collector that spans are sent to by OTLP over gRPC, as http://HOST:4317; "
+        "needs the extra otel; empty: traces are passed on and logged only.",
+    )
     nats_url: str = Field(default="nats://127.0.0.1:4222", description="Where the broker is.")
     drain_seconds: float = Field(
         default=20.0, ge=0, description="Time that calls under way get after SIGTERM."
@@ -93,5 +102,5 @@ class ServiceSettings(BaseSettings):
             return cls()
         except ValidationError as error:
             first = error.errors()[0]
-            variable = "STILLHOUSE_" + "_".join(str(part) for part in first["loc"]).upper()
+            variable = "_".join(("STILLHOUSE", *(str(part) for part in first["loc"]))).upper()
             raise InvalidArgument(variable, first["msg"]) from None

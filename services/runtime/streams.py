@@ -21,6 +21,8 @@ from nats.js.api import (
 )
 from nats.js.errors import APIError, NotFoundError
 
+from services.runtime.queue_metrics import PUBLISHED, WAITS
+from stillhouse import tracing
 from stillhouse.errors import FailedPrecondition, Unavailable
 
 log = logging.getLogger(__name__)
@@ -161,16 +163,19 @@ class Publisher:
                         subject,
                         payload,
                         timeout=self._timeout,
-                        headers={"Nats-Msg-Id": message_id},
+                        headers={"Nats-Msg-Id": message_id, **dict(tracing.metadata())},
                     )
+                    PUBLISHED.labels(subject.partition(".")[0]).inc()
                     return
                 except APIError as error:
                     if error.err_code not in _STREAM_FULL and error.code != 503:
                         raise
+                    WAITS.labels("full").inc()
                     log.info("stream full, waiting", extra={"subject": subject})
                 except (nats.errors.Error, TimeoutError, OSError) as error:
                     if isinstance(error, nats.errors.MaxPayloadError):
                         raise
+                    WAITS.labels("broker").inc()
                     log.warning("publishing again: %r", error, extra={"subject": subject})
                 await asyncio.sleep(delay * random.uniform(0.5, 1.0))
                 delay = min(delay * 2, 2.0)

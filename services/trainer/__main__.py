@@ -6,9 +6,10 @@ import asyncio
 
 import torch
 
-from services.runtime import streams
+from services.runtime import queue_watch, streams
 from services.runtime.server import Server, run, serving, until_stopped
 from services.runtime.streams import Publisher
+from services.topology import stream_specs
 from services.trainer.conductor import Backends
 from services.trainer.rpc import TrainerService
 from services.trainer.runs import Runs
@@ -47,7 +48,8 @@ async def main(settings: TrainerSettings) -> None:
             add_TrainerServiceServicer_to_server(TrainerService(runs), server.grpc)
             async with serving(server):
                 await server.ready()
-                await until_stopped(_conduct(runs))
+                specs = stream_specs(settings.ack_wait)
+                await until_stopped(_conduct(runs), queue_watch.watch(js, specs))
     finally:
         await client.close()
 

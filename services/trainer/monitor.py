@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from services.trainer import metrics
 from services.trainer.files import RunFolder, read_json, write_text
 from stillhouse.errors import FailedPrecondition
 from stillhouse.filter.types import LayerStats
@@ -43,6 +44,7 @@ class Monitor:
     def update(self, **changes: Any) -> None:
         """Change fields of the run."""
         self._saved = Saved(replace(self._saved.run, **changes), self._saved.attempt)
+        metrics.show(self._saved.run)
         self._changed.set()
         self._changed = asyncio.Event()
 

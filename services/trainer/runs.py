@@ -16,6 +16,7 @@ import nats.errors
 from nats.js.errors import APIError
 
 from services.checkpoints.materialise import materialise
+from services.runtime import logs
 from services.topology import (
     CANDIDATES,
     PROMPTS,
@@ -24,14 +25,14 @@ from services.topology import (
     prompts_subject,
     verdicts_subject,
 )
-from services.trainer import tables
+from services.trainer import metrics, tables
 from services.trainer.cascades import cascade_of
 from services.trainer.conductor import Backends, Conductor
 from services.trainer.files import RunFolder, replacing_folder, write_table, write_text
 from services.trainer.monitor import Monitor, Saved, load_saved
 from services.trainer.ordering import by_cost, probes
 from services.trainer.prompts import derived_seed, make_plan
-from stillhouse import corpus
+from stillhouse import corpus, tracing
 from stillhouse.errors import (
     DeadlineExceeded,
     FailedPrecondition,
@@ -219,6 +220,11 @@ class Runs:
         self._active[monitor.folder.id] = (monitor, task)
 
     async def _conduct(self, conductor: Conductor, monitor: Monitor) -> None:
+        """Run it in one trace: its caller's, or one of its own."""
+        with logs.bound(run=monitor.folder.id), tracing.span("run", run=monitor.folder.id):
+            await self._to_the_end(conductor, monitor)
+
+    async def _to_the_end(self, conductor: Conductor, monitor: Monitor) -> None:
         try:
             await conductor.run()
             ending = (RunState.SUCCEEDED, _results(monitor))
@@ -227,14 +233,15 @@ class Runs:
         except StillhouseError as error:
             ending = (RunState.FAILED, str(error))
         except Exception as error:
-            log.exception("run failed", extra={"run": monitor.folder.id})
+            log.exception("run failed")
             ending = (RunState.FAILED, f"{type(error).__name__}: {error}")
         state, message = ending
         await self._clear_queues(monitor.folder.id, verdicts=state is RunState.SUCCEEDED)
         del self._active[monitor.folder.id]
         monitor.update(state=state, message=message)
         monitor.save()
-        log.info("run ended", extra={"run": monitor.folder.id, "state": state.value})
+        metrics.ended(state)
+        log.info("run ended", extra={"state": state.value})
 
     async def _clear_queues(self, run_id: str, *, verdicts: bool) -> None:
         """Take a run's work back; its verdicts too, where nobody will resume it."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from services.index.excerpts import LocalDocuments
 from services.index.registry import open_index
 from stillhouse.cli import main
 from stillhouse.errors import StillhouseError
@@ -164,7 +165,6 @@ def test_ids_of_documents_are_kept(tmp_path: Path) -> None:
         *("--id-field", "key", tmp_path / "d.jsonl"),
     )
     assert result.exit_code == 0, result.output
-    index = open_index("words", tmp_path / "index", preload=False)
-    assert [index.document_id(number) for number in range(len(TEXTS))] == [
-        row["key"] for row in rows
-    ]
+    documents = open_index("words", tmp_path / "index", preload=False).documents
+    assert isinstance(documents, LocalDocuments)
+    assert [documents.id(number) for number in range(len(TEXTS))] == [row["key"] for row in rows]

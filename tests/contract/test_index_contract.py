@@ -18,7 +18,6 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
     ProtoReflectionDescriptorDatabase,
 )
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from services.index.limits import Limits
 from services.index.registry import Registry
@@ -37,6 +36,7 @@ from stillhouse.index.v1.index_pb2_grpc import (
     add_IndexServiceServicer_to_server,
 )
 from stillhouse.transport import open_channel, translated
+from tests.support.index_requests import STREAMING, requests
 from tests.support.service_process import launch, started
 from tests.support.serving import served
 from tests.support.small_index import (
@@ -370,89 +370,43 @@ def test_a_start_that_cannot_succeed_says_why_in_one_line(indexes: str, said: st
     assert stderr.count("\n") == 1
 
 
+# What a front of shards asks
+
+
+def test_cnf_of_an_anchor_and_behind_some_positions(stub: IndexServiceStub) -> None:
+    def clause(text: str) -> index_pb2.Clause:
+        return index_pb2.Clause(any_of=[index_pb2.Query(text=text)])
+
+    cnf = index_pb2.Cnf(clauses=[clause("the"), clause("hearts")])
+    rarest = stub.FindCnf(index_pb2.FindCnfRequest(index="words", cnf=cnf))
+    assert rarest.count == occurrences("hearts") == 2
+    asked = index_pb2.FindCnfRequest(index="words", cnf=cnf, anchor=0)
+    found = stub.FindCnf(asked)
+    assert found.count == 3  # each `the` in the two documents with `hearts`
+    asked.skip, asked.limit = 1, 1
+    part = stub.FindCnf(asked)
+    assert (part.count, list(part.positions)) == (3, list(found.positions)[1:2])
+    asked.skip = 2**64 - 1
+    assert not stub.FindCnf(asked).positions
+    count = index_pb2.CountCnfRequest(index="words", cnf=cnf, anchor=0)
+    assert stub.CountCnf(count).count == 3
+    count.anchor = 2
+    with pytest.raises(InvalidArgument) as error, translated():
+        stub.CountCnf(count)
+    assert error.value.field == "anchor"
+
+
+def test_an_index_by_its_digest(target: str) -> None:
+    with IndexClient(target) as client:
+        digests = {one.name: one.digest for one in client.list_indexes()}
+        assert client.count("the", f"words@{digests['words']}").count == 5
+        with pytest.raises(FailedPrecondition, match="asked for was"):
+            client.count("the", f"words@{digests['ids']}")
+        with pytest.raises(NotFound):
+            client.count("the", f"other@{digests['words']}")
+
+
 # Whatever comes in
-
-
-_QUERY = st.one_of(
-    st.just(index_pb2.Query()),
-    st.builds(index_pb2.Query, text=st.text(max_size=40)),
-    st.builds(
-        lambda ids: index_pb2.Query(tokens=index_pb2.TokenIds(ids=ids)),
-        st.lists(st.integers(0, 2**32 - 1), max_size=70),
-    ),
-)
-_NAME = st.sampled_from(["words", "ids", "", "other"])
-_IDS = st.lists(st.integers(0, 2**32 - 1) | st.integers(0, 20), max_size=70)
-_NUMBER = st.integers(0, 30) | st.sampled_from([2**31, 2**32 - 1])
-_WIDE = st.integers(0, 30) | st.sampled_from([2**32, 2**63, 2**64 - 1])
-_SEQUENCES = st.builds(
-    lambda ids, lengths: index_pb2.Sequences(ids=ids, lengths=lengths), _IDS, st.lists(_NUMBER)
-)
-_CNF = st.builds(
-    lambda clauses: index_pb2.Cnf(clauses=[index_pb2.Clause(any_of=one) for one in clauses]),
-    st.lists(st.lists(_QUERY, max_size=3), max_size=3),
-)
-_EXCERPT = st.builds(index_pb2.Excerpt, context=st.none() | _NUMBER, match_length=_NUMBER)
-_OPTIONS = st.builds(
-    index_pb2.AttributeOptions,
-    min_length=_NUMBER,
-    max_count=st.none() | _WIDE,
-    delimiters=_IDS,
-    whole_words=st.booleans(),
-    documents=_NUMBER,
-)
-_FIELDS: dict[str, st.SearchStrategy[object]] = {
-    "index": _NAME,
-    "query": st.none() | _QUERY,
-    "queries": st.lists(_QUERY, max_size=9),
-    "sequences": st.none() | _SEQUENCES,
-    "tokens": st.none() | st.builds(index_pb2.TokenIds, ids=_IDS),
-    "text": st.text(max_size=50),
-    "texts": st.lists(st.text(max_size=20), max_size=9),
-    "end": st.booleans(),
-    "top": _NUMBER,
-    "pieces": st.booleans(),
-    "cnf": st.none() | _CNF,
-    "cnfs": st.lists(_CNF, max_size=9),
-    "max_diff_tokens": st.none() | _NUMBER,
-    "limit": _NUMBER,
-    "options": _OPTIONS,
-    "excerpt": _EXCERPT,
-    "seed": _WIDE,
-    "rank": _WIDE,
-    "ranks": st.lists(_WIDE, max_size=9),
-    "position": _WIDE,
-    "positions": st.lists(_WIDE, max_size=9),
-    "page_size": _NUMBER,
-    "page_token": st.text(max_size=9),
-    "name": st.text(max_size=9),
-    "folder": st.text(max_size=9),
-    "alias": st.text(max_size=9),
-    "preload": st.booleans(),
-    "digest": st.text(max_size=3),
-    "id": st.text(max_size=9),
-    "append": st.none() | _QUERY,
-    "reset": st.booleans(),
-    "row": _NUMBER,
-    "min_suffix": _NUMBER,
-}
-
-
-@st.composite
-def _requests(draw: st.DrawFn) -> tuple[str, object]:
-    """An rpc and a request for it, or three for one that takes a stream."""
-    methods = index_pb2.DESCRIPTOR.services_by_name["IndexService"].methods
-    method = draw(st.sampled_from([one.name for one in methods]))
-    kind = getattr(index_pb2, f"{method}Request")
-
-    def one() -> object:
-        given = {name: draw(_FIELDS[name]) for name in kind.DESCRIPTOR.fields_by_name}
-        if method == "ListHits" and draw(st.booleans()):
-            given.pop("query")
-        return kind(**given)
-
-    streams = method in ("ScoreText", "DecodeSession")
-    return method, [one() for _ in range(3)] if streams else one()
 
 
 _PROMISED = {
@@ -463,7 +417,7 @@ _PROMISED = {
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
-@given(asked=_requests())
+@given(asked=requests())
 def test_no_request_is_answered_by_a_code_that_is_not_promised(
     stub: IndexServiceStub, asked: tuple[str, object]
 ) -> None:
@@ -472,7 +426,7 @@ def test_no_request_is_answered_by_a_code_that_is_not_promised(
         answer = getattr(stub, method)(
             iter(request) if isinstance(request, list) else request, timeout=10
         )
-        if method in ("ListHits", "ScoreText", "DecodeSession"):
+        if method in STREAMING:
             list(answer)
     except grpc.RpcError as error:
         refused = error

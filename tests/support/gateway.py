@@ -12,7 +12,7 @@ import httpx2
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from services.index.build import build_index
-from tests.support.service_process import started
+from tests.support.service_process import ServiceProcess, started
 
 DOCUMENTS = (
     "She studied natural language processing and deep learning at the University of Washington.",
@@ -51,13 +51,20 @@ def index_service(**settings: str) -> Iterator[str]:
 @contextmanager
 def gateway(target: str, *, wait: bool = True, **settings: str) -> Iterator[httpx2.Client]:
     """A real gateway in front of it; gives a client of it."""
+    with gateway_process(target, **settings) as (_, client):
+        if wait:
+            wait_until_ready(client)
+        yield client
+
+
+@contextmanager
+def gateway_process(target: str, **settings: str) -> Iterator[tuple[ServiceProcess, httpx2.Client]]:
+    """The gateway's process and a client of it; it may not be ready yet."""
     with (
         started("services.gateway", INDEX_TARGET=target, **settings) as service,
         httpx2.Client(base_url=f"http://{service.target}", timeout=60, trust_env=False) as client,
     ):
-        if wait:
-            wait_until_ready(client)
-        yield client
+        yield service, client
 
 
 def wait_until_ready(client: httpx2.Client) -> None:

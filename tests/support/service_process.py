@@ -19,10 +19,11 @@ class ServiceProcess:
 
     process: subprocess.Popen[str]
     target: str
+    metrics_port: int = 0
 
-    def wait_for(self, message: str) -> None:
-        """Return once the service has logged `message`."""
-        _entry(self.process, message)
+    def wait_for(self, message: str) -> dict[str, Any]:
+        """The first line the service logs from now on whose message begins with this."""
+        return _entry(self.process, message)
 
     def cpu_seconds(self) -> float:
         """Seconds of processor time it has used."""
@@ -33,10 +34,14 @@ class ServiceProcess:
 
 @contextmanager
 def started(module: str, *arguments: str, **environment: str) -> Iterator[ServiceProcess]:
-    """Run `python -m module` on a free port; killed at the end if it still runs."""
+    """Run `python -m module` on a free port; killed at the end if it still runs.
+
+    With METRICS_LISTEN, its metrics are at `metrics_port`.
+    """
     process = launch(module, *arguments, **environment)
     try:
-        yield ServiceProcess(process, f"127.0.0.1:{_entry(process, 'listening')['port']}")
+        metrics = _entry(process, "metrics")["port"] if "METRICS_LISTEN" in environment else 0
+        yield ServiceProcess(process, f"127.0.0.1:{_entry(process, 'listening')['port']}", metrics)
     finally:
         process.kill()
         process.communicate()
@@ -57,6 +62,6 @@ def _entry(process: subprocess.Popen[str], message: str) -> dict[str, Any]:
     assert process.stderr is not None
     for line in process.stderr:
         entry: dict[str, Any] = json.loads(line)
-        if entry["message"] == message:
+        if entry["message"].startswith(message):
             return entry
     raise AssertionError(f"the service ended before it said {message!r}")

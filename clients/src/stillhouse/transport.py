@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from stillhouse import errors
+from stillhouse import errors, tracing
 from stillhouse.security import Tls, bearer
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
@@ -106,18 +106,25 @@ class Client:
         timeout: float | None,
     ) -> _A:
         with translated():
-            return method(request, timeout=self._within(timeout), metadata=self._metadata)
+            return method(
+                request,
+                timeout=self._within(timeout),
+                metadata=self._carried(),
+            )
 
     def _stream(
         self, method: Callable[..., _Answers[_A]], asked: Any, timeout: float | None
     ) -> Iterator[_A]:
         """The answers to a request, or to an iterator of requests."""
-        call = method(asked, timeout=timeout, metadata=self._metadata)
+        call = method(asked, timeout=timeout, metadata=self._carried())
         try:
             with translated():
                 yield from call
         finally:
             call.cancel()
+
+    def _carried(self) -> tuple[tuple[str, str], ...]:
+        return (*self._metadata, *tracing.metadata())
 
     def _within(self, timeout: float | None) -> float:
         return self._timeout if timeout is None else timeout
@@ -148,19 +155,26 @@ class AsyncClient:
         timeout: float | None,
     ) -> _A:
         with translated():
-            return await method(request, timeout=self._within(timeout), metadata=self._metadata)
+            return await method(
+                request,
+                timeout=self._within(timeout),
+                metadata=self._carried(),
+            )
 
     async def _stream(
         self, method: Callable[..., _AsyncAnswers[_A]], asked: Any, timeout: float | None
     ) -> AsyncIterator[_A]:
         """As `Client._stream`."""
-        call = method(asked, timeout=timeout, metadata=self._metadata)
+        call = method(asked, timeout=timeout, metadata=self._carried())
         try:
             with translated():
                 async for response in call:
                     yield response
         finally:
             call.cancel()
+
+    def _carried(self) -> tuple[tuple[str, str], ...]:
+        return (*self._metadata, *tracing.metadata())
 
     def _within(self, timeout: float | None) -> float:
         return self._timeout if timeout is None else timeout

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "stillhouse/stop.hpp"
@@ -57,6 +58,8 @@ struct Cnf {
     std::vector<std::uint32_t> values;
     std::vector<std::uint64_t> offsets;
     std::vector<std::uint64_t> clauses;
+    // The clause whose occurrences are told; none: the one with the fewest (the first of those).
+    std::optional<std::size_t> anchor = std::nullopt;
 };
 
 // How a call works, never what it answers.

@@ -93,7 +93,7 @@ class Index {
     void score_batch(std::span<const std::uint32_t> values, std::span<const std::uint64_t> offsets,
                      std::span<Probability> out, const CallOptions& options = {}) const;
 
-    // Occurrences of the clause with the fewest (the first of those) that have one
+    // Occurrences of the anchor, or of the clause with the fewest, that have one
     // of every other clause in the same document, at most max_distance from start to
     // start. Occurrences of a clause are the positions where any of its n-grams starts.
     std::uint64_t count_cnf(const Cnf& cnf, std::uint64_t max_distance, const CallOptions& options = {}) const;

@@ -103,6 +103,7 @@ class Index:
         clauses: Integers,
         max_diff_tokens: int,
         stop: Stop | None,
+        anchor: int | None,
         /,
     ) -> int: ...
     def find_cnf(
@@ -112,6 +113,7 @@ class Index:
         clauses: Integers,
         max_diff_tokens: int,
         stop: Stop | None,
+        anchor: int | None,
         /,
     ) -> U64: ...
     def attribute(

@@ -228,15 +228,22 @@ class Index:
         """``score`` of many sequences; results run through."""
         return Probabilities(*self._core.score_batch(values, offsets, threads, stop))
 
-    def count_cnf(self, cnf: Cnf, *, max_diff_tokens: int = 100, stop: Stop | None = None) -> int:
+    def count_cnf(
+        self,
+        cnf: Cnf,
+        *,
+        max_diff_tokens: int = 100,
+        stop: Stop | None = None,
+        anchor: int | None = None,
+    ) -> int:
         """Places where n-grams occur near each other: an AND of ORs.
 
         A clause, a list of n-grams, occurs where any of them starts. Counted are the
-        occurrences of the clause that has the fewest (the first such) with an occurrence of
-        every other clause in the same document, at most ``max_diff_tokens`` from start to
-        start.
+        occurrences of the clause that has the fewest (the first such), or of the clause
+        ``anchor``, with an occurrence of every other clause in the same document, at most
+        ``max_diff_tokens`` from start to start.
         """
-        return self._core.count_cnf(*_flat(cnf), max_diff_tokens, stop)
+        return self._core.count_cnf(*_flat(cnf), max_diff_tokens, stop, anchor)
 
     def count_cnf_batch(
         self, cnfs: Sequence[Cnf], *, max_diff_tokens: int = 100, stop: Stop | None = None
@@ -246,10 +253,15 @@ class Index:
         return np.array(counts, dtype=np.uint64)
 
     def find_cnf(
-        self, cnf: Cnf, *, max_diff_tokens: int = 100, stop: Stop | None = None
+        self,
+        cnf: Cnf,
+        *,
+        max_diff_tokens: int = 100,
+        stop: Stop | None = None,
+        anchor: int | None = None,
     ) -> npt.NDArray[np.uint64]:
         """The positions in the corpus that ``count_cnf`` counts, ascending."""
-        return self._core.find_cnf(*_flat(cnf), max_diff_tokens, stop)
+        return self._core.find_cnf(*_flat(cnf), max_diff_tokens, stop, anchor)
 
     def find_cnf_batch(
         self, cnfs: Sequence[Cnf], *, max_diff_tokens: int = 100, stop: Stop | None = None

@@ -29,7 +29,7 @@ _SETTINGS: dict[str, type[ServiceSettings]] = {
     "trainer": TrainerSettings,
     "writer": GeneratorSettings,
 }
-_COMMON = {"STILLHOUSE_NATS_URL", "STILLHOUSE_ACK_WAIT", "STILLHOUSE_METRICS_LISTEN"}
+_COMMON = {"STILLHOUSE_NATS_URL", "STILLHOUSE_ACK_WAIT"}
 _ENDS = {"topology", "prepare", "cli"}
 
 

@@ -31,7 +31,7 @@ def test_variables_exist() -> None:
     for path in ROOT.glob("services/**/settings.py"):
         fields = re.findall(r"^    (\w+): ", path.read_text(), re.MULTILINE)
         known |= {f"STILLHOUSE_{name.upper()}" for name in fields}
-    assert told - known - {"STILLHOUSE_SHARDS"} == set()
+    assert told - known == set()
 
 
 def test_variables_of_compose_are_told() -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from services.index.build import BuiltIndex, build_index
 from services.index.engine import Stop
+from services.index.excerpts import LocalDocuments
 from services.index.registry import LoadedIndex, Registry, open_index
 from stillhouse.errors import FailedPrecondition, InvalidArgument, NotFound
 from tests.support.small_index import TEXTS, make_ids_index, make_text_index, make_tokenizer
@@ -98,11 +99,14 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
 def test_documents_keep_their_ids(tmp_path: Path, tokenizer: Path) -> None:
     folder = tmp_path / "index"
     build_index(TEXTS, tokenizer, folder, ids=["a", "", "é/3"])
-    index = open_index("i", folder, preload=False)
-    assert [index.document_id(n) for n in range(3)] == ["a", "", "é/3"]
+    documents = open_index("i", folder, preload=False).documents
+    assert isinstance(documents, LocalDocuments)
+    assert [documents.id(n) for n in range(3)] == ["a", "", "é/3"]
     other = build_index(TEXTS, tokenizer, tmp_path / "other")
     assert other.documents == 3
-    assert open_index("o", tmp_path / "other", preload=False).document_id(0) == ""
+    without = open_index("o", tmp_path / "other", preload=False).documents
+    assert isinstance(without, LocalDocuments)
+    assert without.id(0) == ""
 
 
 def test_document_ids_of_another_index_are_refused(tmp_path: Path, tokenizer: Path) -> None:

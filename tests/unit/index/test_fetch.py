@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from services.index.build import build_index
+from services.index.excerpts import LocalDocuments
 from services.index.fetch import fetch, files_of
 from services.index.registry import open_index
 from stillhouse.errors import FailedPrecondition, InvalidArgument, Unavailable
@@ -68,7 +69,8 @@ def test_every_file_comes_and_the_index_answers(source: Path, tmp_path: Path) ->
     fetch(str(source), digest_of(source), out)
     assert {one.name for one in out.iterdir()} == {one.name for one in source.iterdir()}
     fetched = open_index("corpus", out, preload=False)
-    assert fetched.document_id(1) == "text-1"
+    assert isinstance(fetched.documents, LocalDocuments)
+    assert fetched.documents.id(1) == "text-1"
     assert [one.name for one in out.parent.iterdir()] == ["corpus"]
 
 

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+import yaml
 
 from services.filter.settings import FilterSettings
 from services.gateway.settings import GatewaySettings
@@ -16,6 +17,7 @@ from services.topology import TopologySettings, stream_specs
 from services.trainer.settings import TrainerSettings
 from tests.support.manifests import (
     OVERLAYS,
+    ROOT,
     Flow,
     Object,
     Workload,
@@ -189,6 +191,7 @@ def test_outside_only_the_doors_are_open(objects: tuple[Object, ...]) -> None:
         ("trainer", 50055),
         ("gateway", 8080),
         ("nats", 8222),
+        ("", 9100),  # metrics, of every pod
     }
 
 
@@ -230,6 +233,19 @@ def test_services_whose_callers_balance_themselves_are_headless(
         if value.startswith("dns:///")
     }
     assert balanced == headless
+
+
+def test_metrics_have_a_port_by_the_name_that_is_scraped(objects: tuple[Object, ...]) -> None:
+    path = ROOT / "observability" / "pod-monitor.yaml"
+    (monitor,) = yaml.safe_load_all(path.read_text(encoding="utf-8"))
+    wanted = monitor["spec"]["selector"]["matchLabels"].items()
+    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+    for name, one in workloads(objects).items():
+        if is_deployment(one) and name not in _FOREIGN:
+            assert wanted <= one.manifest["spec"]["template"]["metadata"]["labels"].items()
+            ports = {port["name"]: port["containerPort"] for port in one.service["ports"]}
+            listen = one.settings["STILLHOUSE_METRICS_LISTEN"]
+            assert ports[endpoint["port"]] == int(listen.rpartition(":")[2])
 
 
 def test_configurations_are_named_by_their_content(objects: tuple[Object, ...]) -> None:

@@ -108,10 +108,13 @@ class NaiveIndex:
             if document[i : i + len(ngram)] == list(ngram)
         }
 
-    def find_cnf(self, clauses: Sequence[Clause], distance: int) -> list[int]:
-        """Occurrences of the rarest clause with all others near, as corpus positions."""
+    def find_cnf(
+        self, clauses: Sequence[Clause], distance: int, anchor: int | None = None
+    ) -> list[int]:
+        """Occurrences of the anchor or the rarest clause with all others near, as positions."""
         starts = [self.starts_of(clause) for clause in clauses]
-        anchor = min(range(len(starts)), key=lambda c: len(starts[c]))
+        if anchor is None:
+            anchor = min(range(len(starts)), key=lambda c: len(starts[c]))
         others = starts[:anchor] + starts[anchor + 1 :]
         return sorted(
             self.starts[d] + i

@@ -15,10 +15,13 @@ from tests.unit.native.naive import NaiveIndex
 Cnf = list[list[list[int]]]
 
 
-def assert_same(index: Index, naive: NaiveIndex, cnf: Cnf, distance: int) -> None:
-    expected = naive.find_cnf(cnf, distance)
-    assert index.find_cnf(cnf, max_diff_tokens=distance).tolist() == expected, (cnf, distance)
-    assert index.count_cnf(cnf, max_diff_tokens=distance) == len(expected)
+def assert_same(
+    index: Index, naive: NaiveIndex, cnf: Cnf, distance: int, anchor: int | None = None
+) -> None:
+    expected = naive.find_cnf(cnf, distance, anchor)
+    found = index.find_cnf(cnf, max_diff_tokens=distance, anchor=anchor).tolist()
+    assert found == expected, (cnf, distance, anchor)
+    assert index.count_cnf(cnf, max_diff_tokens=distance, anchor=anchor) == len(expected)
 
 
 def test_exhaustive(tmp_path: Path) -> None:
@@ -50,7 +53,9 @@ ngrams = st.lists(st.integers(0, 3), min_size=1, max_size=3)
 def test_random(documents: list[list[int]], cnf: Cnf, distance: int, preload: bool) -> None:
     with scratch() as place:
         index = index_of(documents, Path(place) / "index", preload=preload)
-        assert_same(index, NaiveIndex(documents), cnf, distance)
+        naive = NaiveIndex(documents)
+        for anchor in (None, *range(len(cnf))):
+            assert_same(index, naive, cnf, distance, anchor)
 
 
 @pytest.mark.parametrize("rare", [3, 40, 400])
@@ -85,3 +90,9 @@ def test_refuses_empty_clauses(cnf: Cnf, tmp_path: Path) -> None:
         index.count_cnf(cnf)
     with pytest.raises(ValueError, match="cnf"):
         index.find_cnf(cnf)
+
+
+def test_refuses_an_anchor_that_is_no_clause(tmp_path: Path) -> None:
+    index = index_of([[1, 2]], tmp_path / "index")
+    with pytest.raises(ValueError, match="anchor = 2 is no clause; cnf has 2"):
+        index.count_cnf([[[1]], [[2]]], anchor=2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from stillhouse.index.convert import ids_from_proto, ids_to_proto
@@ -27,10 +29,12 @@ def find_from_proto(message: pb.FindResponse) -> FindResult:
     return FindResult(message.count, segments, tuple(message.tokens.ids))
 
 
-def find_to_proto(first: int, end: int) -> pb.FindResponse:
-    """One interval of ranks, or none if it is empty."""
-    segments = [pb.Segment(begin=first, end=end)] if first < end else []
-    return pb.FindResponse(count=end - first, segments=segments)
+def find_to_proto(segments: Sequence[tuple[int, int]]) -> pb.FindResponse:
+    """Intervals of ranks; empty ones are left out."""
+    return pb.FindResponse(
+        count=sum(end - first for first, end in segments),
+        segments=[pb.Segment(begin=first, end=end) for first, end in segments if first < end],
+    )
 
 
 def probability_to_proto(found: Probabilities) -> pb.ProbResponse:

@@ -13,10 +13,11 @@ What all queries share:
 - A query is given by token ids or as text, which the index's own tokenizer
   cuts without special tokens. Answers to a single query hold the tokens
   that were looked up.
+- `index` is a name or an alias, or NAME@DIGEST, which no other content answers.
 - INVALID_ARGUMENT + BadRequest names the field that is missing, malformed
   or over a limit of the server, with its value and the limit. NOT_FOUND:
   no such index. FAILED_PRECONDITION: text was given or asked for, and the
-  index has no tokenizer.
+  index has no tokenizer; or it has another digest than the one that was named.
 - n-grams never cross documents. The end of a document follows its last
   token as one further outcome: it has a probability and a count in every
   distribution, but no id.
@@ -1654,11 +1655,16 @@ class CountCnfRequest(_message.Message):
     INDEX_FIELD_NUMBER: _builtins.int
     CNF_FIELD_NUMBER: _builtins.int
     MAX_DIFF_TOKENS_FIELD_NUMBER: _builtins.int
+    ANCHOR_FIELD_NUMBER: _builtins.int
     index: _builtins.str
     """The index to ask; empty means the only one."""
     max_diff_tokens: _builtins.int
     """Furthest distance from start to start, in tokens; absent: 100, or the
     server's limit if that is less.
+    """
+    anchor: _builtins.int
+    """The clause whose occurrences are counted, from 0; absent: the one that has
+    the fewest (the first such).
     """
     @_builtins.property
     def cnf(self) -> Global___Cnf:
@@ -1670,13 +1676,19 @@ class CountCnfRequest(_message.Message):
         index: _builtins.str = ...,
         cnf: Global___Cnf | None = ...,
         max_diff_tokens: _builtins.int | None = ...,
+        anchor: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_diff_tokens", b"_max_diff_tokens", "cnf", b"cnf", "max_diff_tokens", b"max_diff_tokens"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_anchor", b"_anchor", "_max_diff_tokens", b"_max_diff_tokens", "anchor", b"anchor", "cnf", b"cnf", "max_diff_tokens", b"max_diff_tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_diff_tokens", b"_max_diff_tokens", "cnf", b"cnf", "index", b"index", "max_diff_tokens", b"max_diff_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_anchor", b"_anchor", "_max_diff_tokens", b"_max_diff_tokens", "anchor", b"anchor", "cnf", b"cnf", "index", b"index", "max_diff_tokens", b"max_diff_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__anchor: _TypeAlias = _typing.Literal["anchor"]  # noqa: Y015
+    _WhichOneofArgType__anchor: _TypeAlias = _typing.Literal["_anchor", b"_anchor"]  # noqa: Y015
     _WhichOneofReturnType__max_diff_tokens: _TypeAlias = _typing.Literal["max_diff_tokens"]  # noqa: Y015
     _WhichOneofArgType__max_diff_tokens: _TypeAlias = _typing.Literal["_max_diff_tokens", b"_max_diff_tokens"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__anchor) -> _WhichOneofReturnType__anchor | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_diff_tokens) -> _WhichOneofReturnType__max_diff_tokens | None: ...
 
 Global___CountCnfRequest: _TypeAlias = CountCnfRequest  # noqa: Y015
@@ -1687,7 +1699,7 @@ class CountCnfResponse(_message.Message):
 
     COUNT_FIELD_NUMBER: _builtins.int
     count: _builtins.int
-    """Occurrences of the clause that has the fewest (the first such) with one
+    """Occurrences of the anchor, or of the clause that has the fewest, with one
     of every other clause in the same document and within the distance.
     """
     def __init__(
@@ -1765,12 +1777,18 @@ class FindCnfRequest(_message.Message):
     CNF_FIELD_NUMBER: _builtins.int
     MAX_DIFF_TOKENS_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
+    ANCHOR_FIELD_NUMBER: _builtins.int
+    SKIP_FIELD_NUMBER: _builtins.int
     index: _builtins.str
     """The index to ask; empty means the only one."""
     max_diff_tokens: _builtins.int
     """As CountCnfRequest.max_diff_tokens."""
     limit: _builtins.int
     """Most positions in the answer; 0: as many as the server allows."""
+    anchor: _builtins.int
+    """As CountCnfRequest.anchor."""
+    skip: _builtins.int
+    """Positions that are left out before the first."""
     @_builtins.property
     def cnf(self) -> Global___Cnf:
         """The clauses."""
@@ -1782,13 +1800,20 @@ class FindCnfRequest(_message.Message):
         cnf: Global___Cnf | None = ...,
         max_diff_tokens: _builtins.int | None = ...,
         limit: _builtins.int = ...,
+        anchor: _builtins.int | None = ...,
+        skip: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_diff_tokens", b"_max_diff_tokens", "cnf", b"cnf", "max_diff_tokens", b"max_diff_tokens"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_anchor", b"_anchor", "_max_diff_tokens", b"_max_diff_tokens", "anchor", b"anchor", "cnf", b"cnf", "max_diff_tokens", b"max_diff_tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_diff_tokens", b"_max_diff_tokens", "cnf", b"cnf", "index", b"index", "limit", b"limit", "max_diff_tokens", b"max_diff_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_anchor", b"_anchor", "_max_diff_tokens", b"_max_diff_tokens", "anchor", b"anchor", "cnf", b"cnf", "index", b"index", "limit", b"limit", "max_diff_tokens", b"max_diff_tokens", "skip", b"skip"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__anchor: _TypeAlias = _typing.Literal["anchor"]  # noqa: Y015
+    _WhichOneofArgType__anchor: _TypeAlias = _typing.Literal["_anchor", b"_anchor"]  # noqa: Y015
     _WhichOneofReturnType__max_diff_tokens: _TypeAlias = _typing.Literal["max_diff_tokens"]  # noqa: Y015
     _WhichOneofArgType__max_diff_tokens: _TypeAlias = _typing.Literal["_max_diff_tokens", b"_max_diff_tokens"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__anchor) -> _WhichOneofReturnType__anchor | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_diff_tokens) -> _WhichOneofReturnType__max_diff_tokens | None: ...
 
 Global___FindCnfRequest: _TypeAlias = FindCnfRequest  # noqa: Y015
@@ -1803,7 +1828,7 @@ class FindCnfResponse(_message.Message):
     """As CountCnfResponse.count."""
     @_builtins.property
     def positions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Positions in the corpus, ascending; the first `limit` of them."""
+        """Positions in the corpus, ascending; `limit` of them behind `skip`."""
 
     def __init__(
         self,

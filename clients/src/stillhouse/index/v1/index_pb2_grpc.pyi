@@ -13,10 +13,11 @@ What all queries share:
 - A query is given by token ids or as text, which the index's own tokenizer
   cuts without special tokens. Answers to a single query hold the tokens
   that were looked up.
+- `index` is a name or an alias, or NAME@DIGEST, which no other content answers.
 - INVALID_ARGUMENT + BadRequest names the field that is missing, malformed
   or over a limit of the server, with its value and the limit. NOT_FOUND:
   no such index. FAILED_PRECONDITION: text was given or asked for, and the
-  index has no tokenizer.
+  index has no tokenizer; or it has another digest than the one that was named.
 - n-grams never cross documents. The end of a document follows its last
   token as one further outcome: it has a probability and a count in every
   distribution, but no id.

@@ -1,0 +1,1 @@
+"""One index made of shards, each of which another index service holds."""
