@@ -9,7 +9,7 @@ PROTOS := find protos -name '*.proto'
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-tgi bench-generate bench-engine bench-rpc bench-perplexity bench-filter lint proto proto-check
-.PHONY: native-test native-asan native-tsan native-fuzz
+.PHONY: docker-test images native-test native-asan native-tsan native-fuzz
 
 help:            ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## */\t/' | expand -t 16
@@ -31,6 +31,16 @@ demo: install    ## Run recipes/demo.yaml: two generations in under 15 minutes
 test: install    ## Run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
+images: wheelhouse/.filled  ## Build the images of all services, from wheelhouse/
+	sh scripts/images.sh
+
+docker-test: wheelhouse/.filled  ## Build the images and test them, with an engine started if need be
+	sh scripts/with-engine.sh sh scripts/docker-test.sh $(BIN)/python $(PYTEST_ARGS)
+
+wheelhouse/.filled: pyproject.toml clients/pyproject.toml constraints.txt scripts/wheelhouse.sh | $(INSTALLED)
+	sh scripts/wheelhouse.sh $(BIN)/python
+	touch $@
+
 test-tgi: $(TGI)/.installed  ## Test the tgi backend, whose client can't be where transformers is
 	$(TGI)/bin/python -m pytest tests/tgi $(PYTEST_ARGS)
 
@@ -44,10 +54,11 @@ $(TGI)/.installed: pyproject.toml clients/pyproject.toml constraints-tgi.txt
 bench-generate: install  ## Sampling and scoring against transformers' own ways
 	$(BIN)/python -m bench.generate.bench
 
-lint: install    ## Ruff and mypy
+lint: install    ## Ruff, mypy and hadolint
+	$(BIN)/hadolint Dockerfile
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy services clients/src tests native/python scripts bench
+	$(BIN)/mypy services clients/src tests native/python scripts images bench
 
 native-test:     ## The engine's own C++ tests
 	$(MAKE) -C native test

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import replace
 
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
@@ -41,14 +42,23 @@ class QueueSettings(ServiceSettings):
     )
 
 
-def stream_specs(ack_wait: float) -> tuple[StreamSpec, ...]:
+class TopologySettings(QueueSettings):
+    """Settings of the bootstrap step."""
+
+    stream_replicas: int = Field(
+        default=1, ge=1, le=5, description="Brokers that hold each stream; 3 where there are three."
+    )
+
+
+def stream_specs(ack_wait: float, replicas: int = 1) -> tuple[StreamSpec, ...]:
     """Every stream with its shared consumer."""
-    return (
+    specs = (
         StreamSpec(PROMPTS, ("prompts.*",), True, 10_000, 512 * _MIB, GENERATORS, ack_wait),
         StreamSpec(CANDIDATES, ("candidates.*",), True, 1_000, 512 * _MIB, FILTERS, ack_wait),
         StreamSpec(VERDICTS, ("verdicts.*",), False, 1_000_000, 4096 * _MIB),
         StreamSpec(DEAD, ("dead.*",), False, 100_000, 512 * _MIB),
     )
+    return tuple(replace(spec, replicas=replicas) for spec in specs)
 
 
 def prompts_subject(run_id: str) -> str:
@@ -96,18 +106,18 @@ class DeadLetterBox:
         await self._publisher.publish(dead_subject(run_id), letter.SerializeToString(), identity)
 
 
-async def ensure(js: JetStreamContext, ack_wait: float) -> None:
+async def ensure(js: JetStreamContext, ack_wait: float, replicas: int = 1) -> None:
     """Make what is missing; FailedPrecondition names what differs."""
-    await streams.ensure(js, stream_specs(ack_wait))
-    await js.create_key_value(KeyValueConfig(bucket=MODELS_BUCKET, history=8))
+    await streams.ensure(js, stream_specs(ack_wait, replicas))
+    await js.create_key_value(KeyValueConfig(bucket=MODELS_BUCKET, history=8, replicas=replicas))
 
 
 async def _main() -> None:
-    settings = QueueSettings.from_environment()
+    settings = TopologySettings.from_environment()
     logs.configure(settings.log_level, settings.log_format)
     client = await streams.connect(settings.nats_url, "topology")
     try:
-        await ensure(client.jetstream(), settings.ack_wait)
+        await ensure(client.jetstream(), settings.ack_wait, settings.stream_replicas)
     finally:
         await client.close()
 

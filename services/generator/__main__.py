@@ -1,4 +1,4 @@
-"""`python -m services.generator`: a teacher, or with STILLHOUSE_ROLE=critic a critic."""
+"""`python -m services.generator`: a teacher, or what STILLHOUSE_ROLE says."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def _work(settings: GeneratorSettings, backend: Backend, server: Server) -
     if settings.model_uri:
         model = await backend.load(ModelPointer(settings.model_uri, settings.model_digest))
         metrics.loaded(model.pointer)
-    if settings.role == "critic":
+    if settings.role != "teacher":
         await server.ready()
         await asyncio.Event().wait()
     client = await streams.connect(settings.nats_url, "generator")

@@ -90,7 +90,10 @@ def _load_checked(pointer: ModelPointer) -> LoadedModel:
     folder = Path(pointer.uri)
     if not folder.is_dir():
         raise NotFound(f"no model at {folder}")
-    found = digest(folder)
+    try:
+        found = digest(folder)
+    except OSError as error:
+        raise FailedPrecondition(f"cannot read {error.filename}: {error.strerror}") from None
     if pointer.digest and found != pointer.digest:
         raise FailedPrecondition(
             f"the files at {folder} have digest {found[:12]}, not {pointer.digest[:12]}: "

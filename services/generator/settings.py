@@ -10,10 +10,12 @@ from services.topology import QueueSettings
 
 
 class GeneratorSettings(QueueSettings):
-    """A teacher reads prompts from the queue; a critic only answers calls."""
+    """A teacher reads prompts from the queue; critics and writers only answer calls."""
 
-    role: Literal["teacher", "critic"] = Field(
-        default="teacher", description="A critic keeps the model it starts with, frozen."
+    role: Literal["teacher", "critic", "writer"] = Field(
+        default="teacher",
+        description="A critic keeps the model it starts with, frozen. A writer loads what the "
+        "trainer asks for, to evaluate it: one process by itself, however many teachers there are.",
     )
     model_uri: str = Field(
         default="", description="Folder of the model to start with; empty waits for a pointer."

@@ -90,6 +90,13 @@ class Engine:
         except stillhouse_native.FormatError as error:
             raise FailedPrecondition(f"{folder} holds no readable index: {error}") from None
 
+    def verify(self) -> None:
+        """Compare every byte with its checksum; FailedPrecondition if something is corrupt."""
+        try:
+            self._index.verify()
+        except stillhouse_native.FormatError as error:
+            raise FailedPrecondition(f"the index is damaged: {error}") from None
+
     @property
     def tokens(self) -> int:
         """Tokens in the corpus."""

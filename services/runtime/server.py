@@ -1,7 +1,8 @@
 """The gRPC server of a service: health, reflection, errors, draining.
 
 Two health services are kept: "" and each service's own name answer SERVING once the
-service is ready; "liveness" answers SERVING as long as the process runs.
+service is ready; "liveness" answers SERVING as long as the process runs. A second address
+can answer them alone, in plain text, for probes that know neither certificates nor calls.
 """
 
 from __future__ import annotations
@@ -66,23 +67,18 @@ class Server:
         self._health = health.aio.HealthServicer()
         self._names = ("", *services)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
+        self._probed: grpc.aio.Server | None = None
         reflection.enable_server_reflection(
             (*services, health.SERVICE_NAME, reflection.SERVICE_NAME), self.grpc
         )
 
     async def start(self) -> int:
         """Bind and answer; health is NOT_SERVING until `ready`. Returns the port."""
-        try:
-            _check_port(self._settings.listen)
-            port = self._bind(self._settings.listen)
-        except RuntimeError:
-            raise InvalidArgument(
-                "STILLHOUSE_LISTEN",
-                f"cannot listen on {self._settings.listen}: the port is in use or the address "
-                "is not this machine's; choose another, or port 0 for a free one",
-            ) from None
+        port = _listening("STILLHOUSE_LISTEN", self._settings.listen, self._bind)
         await self._set(_Status.NOT_SERVING)
         await self._health.set("liveness", _Status.SERVING)
+        if self._settings.health_listen:
+            await self._start_probed(self._settings.health_listen)
         await self.grpc.start()
         log.info("listening", extra={"port": port})
         return port
@@ -91,6 +87,14 @@ class Server:
         if self._credentials is None:
             return self.grpc.add_insecure_port(address)
         return self.grpc.add_secure_port(address, self._credentials)
+
+    async def _start_probed(self, address: str) -> None:
+        self._probed = grpc.aio.server(
+            options=(*OPTIONS, ("grpc.so_reuseport", int(self._settings.share_port)))
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._probed)
+        _listening("STILLHOUSE_HEALTH_LISTEN", address, self._probed.add_insecure_port)
+        await self._probed.start()
 
     async def ready(self) -> None:
         """Answer SERVING from now on."""
@@ -109,10 +113,25 @@ class Server:
         metrics.READY.set(0)
         await self._set(_Status.NOT_SERVING)
         await self.grpc.stop(self._settings.drain_seconds)
+        if self._probed is not None:  # last: a probe shall hear NOT_SERVING, not silence
+            await self._probed.stop(0)
 
     async def _set(self, status: int) -> None:
         for name in self._names:
             await self._health.set(name, status)
+
+
+def _listening(variable: str, address: str, bind: Callable[[str], int]) -> int:
+    """The port that `bind` got at `address`, which `variable` gave."""
+    try:
+        _check_port(address)
+        return bind(address)
+    except RuntimeError:
+        raise InvalidArgument(
+            variable,
+            f"cannot listen on {address}: the port is in use or the address "
+            "is not this machine's; choose another, or port 0 for a free one",
+        ) from None
 
 
 def _check_port(address: str) -> None:

@@ -41,6 +41,11 @@ class ServiceSettings(BaseSettings):
     share_port: bool = Field(
         default=False, description="Let other processes listen on the same port."
     )
+    health_listen: str = Field(
+        default="",
+        description="A second address that answers health checks alone, always in plain text: for "
+        "probes, where the server has TLS; empty: none.",
+    )
     tls_certificate: Path | None = Field(
         default=None, description="PEM file of the server's certificate chain; unset: plain text."
     )

@@ -42,6 +42,7 @@ class StreamSpec:
     consumer: str = ""
     ack_wait: float = 30.0
     max_ack_pending: int = 1000
+    replicas: int = 1
 
     def stream_config(self) -> StreamConfig:
         """The configuration that the broker is asked for."""
@@ -52,6 +53,7 @@ class StreamSpec:
             discard=DiscardPolicy.NEW,
             max_msgs=self.max_messages,
             max_bytes=self.max_bytes,
+            num_replicas=self.replicas,
         )
 
     def consumer_config(self) -> ConsumerConfig:
@@ -112,7 +114,7 @@ async def _ensure_stream(js: JetStreamContext, spec: StreamSpec) -> None:
         return
     _refuse_drift(
         f"stream {spec.name}", wanted, present,
-        ("subjects", "retention", "discard", "max_msgs", "max_bytes"),
+        ("subjects", "retention", "discard", "max_msgs", "max_bytes", "num_replicas"),
     )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from stillhouse.corpus import SourceDocument, load
 from stillhouse.corpus.read import read
 from stillhouse.corpus.write import write_jsonl
-from stillhouse.errors import InvalidArgument
+from stillhouse.errors import FailedPrecondition, InvalidArgument
 from stillhouse.recipe import Corpus
 
 LONG = "One is here. Two is here. Three is here."
@@ -144,3 +145,13 @@ def test_sentences_of_five_words_become_documents(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgument, match="5 words") as caught:
         load(given)
     assert caught.value.field == "corpus.unit"
+
+
+def test_parquet_without_pyarrow_is_one_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "corpus.parquet"
+    path.touch()
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(FailedPrecondition, match=r"stillhouse\[parquet\]"):
+        read(Corpus(source=str(path)))

@@ -15,6 +15,7 @@ from stillhouse.cli.export import export
 from stillhouse.cli.index import index
 from stillhouse.cli.lineage import lineage
 from stillhouse.cli.perplexity import perplexity
+from stillhouse.cli.prepare import prepare
 from stillhouse.cli.quality import quality
 from stillhouse.cli.run import run
 from stillhouse.cli.verdicts import funnel, inspect, rethreshold
@@ -51,6 +52,6 @@ def main() -> None:
 # A new subcommand: its own file beside this one, and its name here.
 for command in (
     agreement, calibrate, corpus, evaluate, experiment, export, funnel, index, inspect, lineage,
-    perplexity, quality, rethreshold, run,
+    perplexity, prepare, quality, rethreshold, run,
 ):  # fmt: skip
     main.add_command(command)

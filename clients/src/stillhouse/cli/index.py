@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,7 +53,27 @@ def build(
         tokenizer = tokenizer / "tokenizer.json"
     ids: list[str] = []
     built = build_index(_texts(sources, text_field, id_field, ids), tokenizer, out, ids)
-    click.echo(f"{built.documents} documents, {built.tokens} tokens in {out}")
+    digest = hashlib.sha256((out / "manifest.json").read_bytes()).hexdigest()
+    click.echo(f"{built.documents} documents, {built.tokens} tokens in {out}, digest {digest}")
+
+
+@index.command()
+@click.argument("source")
+@click.option("--digest", required=True, help="SHA-256 of its manifest.json, as `build` tells it.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Where it shall be.")
+def fetch(source: str, digest: str, out: Path) -> None:
+    """Copy the index of that digest from SOURCE and compare all of it with its checksums.
+
+    SOURCE is a folder, or the http(s) address of one. An index that is there already stays.
+    """
+    try:
+        from services.index.fetch import fetch as fetched  # noqa: PLC0415  (services are optional)
+    except ImportError as error:
+        raise FailedPrecondition(
+            f"fetching an index needs {error.name}; pip install 'stillhouse-services[index]'"
+        ) from None
+    fetched(source, digest, out)
+    click.echo(f"index {digest} in {out}")
 
 
 def _texts(

@@ -11,6 +11,7 @@ from typing import Any
 import click
 import numpy as np
 
+from stillhouse.cli.access import access
 from stillhouse.cli.table import rows
 from stillhouse.errors import InvalidArgument
 from stillhouse.index.client import IndexClient
@@ -24,26 +25,17 @@ from stillhouse.security import Tls
 )
 @click.option("--index", "name", default="", help="The index; needed if it holds several.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--tls", is_flag=True, help="Encrypt; the server shows a public certificate.")
-@click.option("--ca", metavar="FILE", help="Encrypt; FILE is who signed the certificate.")
-@click.option("--certificate", metavar="FILE", help="What you show, if the server asks for it.")
-@click.option("--key", metavar="FILE", help="The key of --certificate.")
-@click.option("--token", envvar="STILLHOUSE_TOKEN", default="", show_envvar=True, help="What you "
-              "show, if the server asks for one.")  # fmt: skip
+@access
 @click.pass_context
 def query(
     context: click.Context,
     target: str,
     name: str,
     as_json: bool,
-    tls: bool,
-    ca: str | None,
-    certificate: str | None,
-    key: str | None,
+    secured: Tls | None,
     token: str,
 ) -> None:
     """Ask an index server."""
-    secured = Tls(ca, certificate, key) if tls or ca or certificate or key else None
     client = IndexClient(target, tls=secured, token=token)
     context.obj = (context.with_resource(client), name, as_json)
 

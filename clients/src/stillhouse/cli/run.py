@@ -1,8 +1,9 @@
-"""`stillhouse run`: a whole run on this machine."""
+"""`stillhouse run`: a whole run, on this machine or by the services of a deployment."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,14 +11,16 @@ import click
 from rich.console import Console
 from rich.markdown import Markdown
 
+from stillhouse.cli.access import access
 from stillhouse.cli.evaluate import complete, job_of_run
 from stillhouse.errors import NotFound, StillhouseError, Unavailable
 from stillhouse.local.interrupt import first_interrupt
 from stillhouse.local.panel import display
 from stillhouse.local.prepare import Workspace, prepare_index, prepare_teacher
 from stillhouse.local.rivals import prepare_rivals
-from stillhouse.local.stack import Stack, StackConfig, running
+from stillhouse.local.stack import StackConfig, running
 from stillhouse.recipe import Recipe
+from stillhouse.security import Tls
 from stillhouse.trainer.client import TrainerClient
 from stillhouse.trainer.types import Run, RunState
 
@@ -42,6 +45,12 @@ from stillhouse.trainer.types import Run, RunState
     "--ack-wait", type=click.FloatRange(min=1), default=30.0, show_default=True,
     help="Seconds after which the work of a killed process is given to another.",
 )  # fmt: skip
+@click.option(
+    "--trainer", metavar="HOST:PORT", envvar="STILLHOUSE_TRAINER", show_envvar=True,
+    help="Have the services of a deployment do it: its trainer, whose files RECIPE names. "
+    "--runs is then where its runs can be read here.",
+)  # fmt: skip
+@access
 def run(
     recipe: Path | None,
     resume: str | None,
@@ -50,10 +59,21 @@ def run(
     runs: Path,
     workspace: Path,
     ack_wait: float,
+    trainer: str | None,
+    secured: Tls | None,
+    token: str,
 ) -> None:
     """Distil by RECIPE: starts the broker and the services, runs, reports, stops them."""
-    plan = _recipe(recipe, resume, seed, runs)
     console = Console()
+    if trainer is not None:
+        asked = None if resume else _recipe(recipe, resume, seed, runs)
+        with TrainerClient(trainer, tls=secured, token=token) as client:
+            ended = _conduct(client, asked.to_yaml() if asked else None, resume, console)
+        _conclude(ended, runs, console)
+        if asked and asked.evaluation.asks_others:
+            console.print(f"compare it with others by: stillhouse evaluate {ended.id}")
+        return
+    plan = _recipe(recipe, resume, seed, runs)
     space = Workspace(workspace.resolve())
     console.print("preparing the teacher", highlight=False)
     teacher = prepare_teacher(plan, space)
@@ -74,11 +94,11 @@ def run(
         servers=rivals.servers,
     )
     console.print(f"starting the services, logs in {config.logs_folder}", highlight=False)
-    with running(config) as stack:
-        ended = _conduct(stack, plan, resume, console)
+    with running(config) as stack, TrainerClient(stack.targets["trainer"]) as client:
+        ended = _conduct(client, plan.to_yaml(), resume, console, stack.revive)
         if ended.state is RunState.SUCCEEDED and plan.evaluation.asks_others:
             complete(job_of_run(Path(ended.folder), plan), teacher, rivals, stack.targets, console)
-    _conclude(ended, console)
+    _conclude(ended, runs, console)
 
 
 def _recipe(recipe: Path | None, resume: str | None, seed: int | None, runs: Path) -> Recipe:
@@ -96,32 +116,37 @@ def _recipe(recipe: Path | None, resume: str | None, seed: int | None, runs: Pat
     return Recipe.read(path)
 
 
-def _conduct(stack: Stack, plan: Recipe, resume: str | None, console: Console) -> Run:
-    with TrainerClient(stack.targets["trainer"], timeout=600) as trainer:
-        state = trainer.resume_run(resume) if resume else trainer.create_run(plan.to_yaml())
-        console.print(f"run {state.id}", highlight=False)
+def _conduct(
+    trainer: TrainerClient,
+    recipe: str | None,
+    resume: str | None,
+    console: Console,
+    revive: Callable[[], None] = lambda: None,
+) -> Run:
+    state = trainer.resume_run(resume) if resume else trainer.create_run(recipe or "")
+    console.print(f"run {state.id}", highlight=False)
 
-        def stop() -> None:
-            console.print("stopping", highlight=False)
-            trainer.cancel_run(state.id)
+    def stop() -> None:
+        console.print("stopping", highlight=False)
+        trainer.cancel_run(state.id)
 
-        with first_interrupt(stop):
-            return _watch(stack, trainer, state, console)
+    with first_interrupt(stop):
+        return _watch(trainer, state, console, revive)
 
 
-def _watch(stack: Stack, trainer: TrainerClient, state: Run, console: Console) -> Run:
+def _watch(trainer: TrainerClient, state: Run, console: Console, revive: Callable[[], None]) -> Run:
     """Show the run until it ends, reviving what dies; a trainer that died resumes it."""
     with display(console) as panel:
         while True:
             try:
                 for latest in trainer.watch_run(state.id):
                     state = latest
-                    stack.revive()
+                    revive()
                     panel.show(state)
                 return state
             except Unavailable:
                 time.sleep(1)
-                stack.revive()
+                revive()
                 _resume_again(trainer, state.id)
 
 
@@ -132,12 +157,12 @@ def _resume_again(trainer: TrainerClient, run_id: str) -> None:
         return
 
 
-def _conclude(ended: Run, console: Console) -> None:
-    folder = Path(ended.folder)
+def _conclude(ended: Run, runs: Path, console: Console) -> None:
     if ended.state is RunState.SUCCEEDED:
-        report = (folder / "report.md").read_text(encoding="utf-8")
-        console.print(Markdown(report))
-        console.print(f"results in {folder}", highlight=False, soft_wrap=True)
+        report = runs / ended.id / "report.md"
+        if report.is_file():
+            console.print(Markdown(report.read_text(encoding="utf-8")))
+        console.print(f"results in {ended.folder}", highlight=False, soft_wrap=True)
         return
     hint = f"continue with: stillhouse run --resume {ended.id}"
     if ended.state is RunState.CANCELLED:

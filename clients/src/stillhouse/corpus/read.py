@@ -9,12 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from stillhouse.corpus.document import SourceDocument
 from stillhouse.corpus.sentences import sentences
-from stillhouse.errors import InvalidArgument
+from stillhouse.errors import FailedPrecondition, InvalidArgument
 from stillhouse.recipe import Corpus
 
 _FIELD = "corpus.source"
@@ -111,6 +108,13 @@ def _json_object(place: str, line: bytes) -> Mapping[str, Any]:
 
 
 def _parquet_rows(path: Path, corpus: Corpus) -> Iterator[Row]:
+    try:
+        import pyarrow as pa  # noqa: PLC0415  (170 MB that most callers have no use for)
+        import pyarrow.parquet as pq  # noqa: PLC0415
+    except ImportError:
+        raise FailedPrecondition(
+            f"reading {path} needs pyarrow; pip install 'stillhouse[parquet]' brings it"
+        ) from None
     wanted = [corpus.id_field, corpus.text_field, corpus.reference_field]
     try:
         with pq.ParquetFile(path) as file:
