@@ -12,7 +12,7 @@ NEGATIONS = frozenset({"no", "not", "never", "nor", "neither", "without"})
 _TURNING_WORDS = """
 or only unless except if before after until since than more less other another between against
 must may might should optionally sometimes usually often always almost nearly whether either
-maximum minimum most least all every both same different respectively even
+maximum minimum most least all every both same different respectively even but
 """
 TURNING = NEGATIONS | frozenset(_TURNING_WORDS.split())
 """Words that turn a meaning round where they are left out or put in."""
