@@ -181,6 +181,8 @@ async def _kept(
 def _student(bench: Bench, arm: Arm, pairs: Sequence[Pair]) -> ModelPointer:
     name = arm.name.replace(", ", "-").replace(" ", "-")
     folder = bench.folder.path / f"student-{name}"
+    if arm.name == FULL and _as_the_run_would(bench.recipe):
+        folder = bench.run.student(1)
     settings = bench.recipe.student
     if arm.student_layers:
         # What was around a dropped layer must be learnt anew, by every weight.
@@ -199,3 +201,8 @@ def _student(bench: Bench, arm: Arm, pairs: Sequence[Pair]) -> ModelPointer:
         )
         train(job, lambda _: None, lambda: False)
     return ModelPointer(str(folder.resolve()), digest(folder), 1)
+
+
+def _as_the_run_would(recipe: Recipe) -> bool:
+    """Whether the run's first student is that of the whole filter: no codes, no other start."""
+    return recipe.student.start == "teacher" and not (recipe.control.active or recipe.expert_rounds)
