@@ -147,6 +147,22 @@ def ablation(
     console.print(f"written: {out}; students in {folder.path}", highlight=False, soft_wrap=True)
 
 
+@experiment.command()
+@click.argument("run_ids", metavar="RUN RUN ...", nargs=-1, required=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The page to write.")
+@click.option(
+    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True,
+    help="Folder of the runs.",
+)  # fmt: skip
+def seeds(run_ids: tuple[str, ...], out: Path, runs: Path) -> None:
+    """Compare the systems of several runs of a recipe, which differ in their seed alone."""
+    from services.experiments.pooled import markdown, read_run  # noqa: PLC0415
+    from services.trainer.files import RunFolder, write_text  # noqa: PLC0415
+
+    write_text(out, markdown([read_run(RunFolder(runs / one)) for one in run_ids]))
+    Console().print(f"written: {out}", highlight=False, soft_wrap=True)
+
+
 def _spread(
     documents: list[corpus.SourceDocument], count: int, seed: int
 ) -> list[corpus.SourceDocument]:
