@@ -7,17 +7,16 @@ rightly. Everything is computed by whole forward passes, one token at a time.
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import torch
 
 from services.checkpoints.load import LoadedModel
+from tests.support.http_serving import QuietHandler, served_http
 
 MODEL = "tiny"
 
@@ -115,7 +114,7 @@ class CompletionsWireServer:
 def serving(server: CompletionsWireServer) -> Iterator[CompletionsWireServer]:
     """Listen on a free port, with threads of its own."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
@@ -141,17 +140,6 @@ def serving(server: CompletionsWireServer) -> Iterator[CompletionsWireServer]:
             self.end_headers()
             self.wfile.write(body.encode())
 
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    httpd.daemon_threads = True
-    thread = threading.Thread(target=httpd.serve_forever)
-    thread.start()
-    server.url = f"http://127.0.0.1:{httpd.server_address[1]}"
-    try:
+    with served_http(Handler) as url:
+        server.url = url
         yield server
-    finally:
-        httpd.shutdown()
-        httpd.server_close()
-        thread.join()

@@ -10,14 +10,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import yaml
+
+from tests.support.http_serving import QuietHandler, served_http
 
 _LARGE = (".parquet",)
 
@@ -119,7 +119,7 @@ def _mode(wanted: dict[str, Any]) -> dict[str, Any]:
 def serving(server: HubServer) -> Iterator[HubServer]:
     """Listen on a free port, with threads of its own."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
@@ -153,17 +153,6 @@ def serving(server: HubServer) -> Iterator[HubServer]:
             self.rfile.readline()
             return found
 
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    httpd.daemon_threads = True
-    thread = threading.Thread(target=httpd.serve_forever)
-    thread.start()
-    server.url = f"http://127.0.0.1:{httpd.server_address[1]}"
-    try:
+    with served_http(Handler) as url:
+        server.url = url
         yield server
-    finally:
-        httpd.shutdown()
-        httpd.server_close()
-        thread.join()
