@@ -6,6 +6,7 @@ some; and when only as many tokens are left as the wanted phrases take, they are
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from services.checkpoints.vocabulary import Vocabulary
@@ -42,7 +43,9 @@ class Guide:
             barred = barred | self._constraints.undoing(standing)
         if self._compression is not None:
             reading = self._reading(sample, self._compression)
-            barred = barred | ~self._compression.allowed(reading)
+            strays = np.ones(len(barred), bool)
+            strays[self._compression.allowed(reading)] = False
+            barred = barred | strays
         size = min(len(barred), len(logits))
         free = logits[:size].masked_fill(torch.from_numpy(barred[:size]), -torch.inf)
         if not bool(free.isfinite().any()):

@@ -64,7 +64,7 @@ class Compression:
         ]
         self._spelled: dict[bytes, NDArray[np.int64]] = {}
         self._options: dict[Thread, list[tuple[bytes, Thread]]] = {}
-        self._allowed: dict[Reading, NDArray[np.bool_]] = {}
+        self._allowed: dict[Reading, NDArray[np.int64]] = {}
         self._advanced: dict[tuple[Reading, int], Reading] = {}
         starts = map(Thread, range(len(outline.passages)))
         self.start: Reading = frozenset(one for one in starts if self._can_end(one))
@@ -79,24 +79,22 @@ class Compression:
             found = self._advanced[key] = frozenset(after)
         return found
 
-    def allowed(self, reading: Reading) -> NDArray[np.bool_]:
-        """(size,): tokens that leave a reading; the text may end where one is complete."""
+    def allowed(self, reading: Reading) -> NDArray[np.int64]:
+        """The tokens that leave a reading, ascending; ends where one of them is complete."""
         found = self._allowed.get(reading)
         if found is None:
-            found = self._allowed[reading] = self._find_allowed(reading)
+            tokens = [self._next_tokens(thread) for thread in reading]
+            found = np.unique(np.concatenate(tokens)) if tokens else np.zeros(0, np.int64)
+            self._allowed[reading] = found
         return found
 
-    def _find_allowed(self, reading: Reading) -> NDArray[np.bool_]:
-        allowed = np.zeros(len(self._vocabulary.lengths), bool)
-        for thread in reading:
-            if thread.over and not thread.rest:
-                allowed[list(self._vocabulary.ends)] = True
-            elif thread.rest:
-                allowed[self._spellings(thread.rest)] = True
-            else:
-                for text, _ in self._next(thread):
-                    allowed[self._spellings(text)] = True
-        return allowed
+    def _next_tokens(self, thread: Thread) -> NDArray[np.int64]:
+        if thread.rest:
+            return self._spellings(thread.rest)
+        if thread.over:
+            return np.array(sorted(self._vocabulary.ends), np.int64)
+        ways = [self._spellings(text) for text, _ in self._next(thread)]
+        return np.concatenate(ways) if ways else np.zeros(0, np.int64)
 
     def holds(self, text: str) -> bool:
         """Whether a finished text is a compression of one of the passages."""

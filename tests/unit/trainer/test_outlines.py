@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import random
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -78,7 +77,7 @@ def test_what_is_written_along_an_outline_passes_grounding(
         return
     rng, reading, tokens = random.Random(seed), compression.start, list[int]()
     while True:
-        token = rng.choice(np.flatnonzero(compression.allowed(reading)).tolist())
+        token = rng.choice(compression.allowed(reading).tolist())
         if token in tiny_vocabulary.ends:
             break
         tokens.append(token)
