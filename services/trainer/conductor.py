@@ -43,7 +43,7 @@ from stillhouse.corpus import SourceDocument
 from stillhouse.filter.client import AsyncFilterClient
 from stillhouse.filter.types import Document
 from stillhouse.generator.client import AsyncGeneratorClient
-from stillhouse.generator.types import Clause, ModelPointer
+from stillhouse.generator.types import Clause, ModelDescription, ModelPointer
 from stillhouse.recipe import Recipe
 from stillhouse.trainer.types import GenerationProgress, Stage
 
@@ -68,17 +68,27 @@ class Backends:
     shard_rows: int
     processes: int = 0
 
-    async def with_index(self, recipe: Recipe) -> Recipe:
+    async def with_index(self, recipe: Recipe, teacher: ModelPointer) -> Recipe:
         """As `readiness.with_index`; Unavailable if there is an index and no generator answers."""
         if not recipe.generation.infgram.active:
             return recipe
-        return readiness.with_index(recipe, await self.workers.describe(timeout=_PATIENCE))
+        return readiness.with_index(recipe, await self._described(recipe, teacher))
 
     async def check(self, recipe: Recipe, teacher: ModelPointer) -> None:
         """As `services.trainer.readiness`; Unavailable while a generator does not answer."""
-        workers = await self.workers.describe(timeout=_PATIENCE)
-        readiness.check_workers(recipe, teacher, workers)
+        readiness.check_workers(recipe, teacher, await self._described(recipe, teacher))
         readiness.check_writer(await self.generator.describe(timeout=_PATIENCE))
+
+    async def _described(self, recipe: Recipe, teacher: ModelPointer) -> ModelDescription:
+        """What a generator can do. Which indexes it can mix in depends on the tokenizer of its
+        model, so for that it speaks of the teacher and not of whatever it had before.
+        """
+        told = await self.workers.describe(timeout=_PATIENCE)
+        other = told.pointer.digest != teacher.digest
+        if recipe.generation.infgram.active and other and not told.load_refused:
+            await self.workers.load_model(teacher)
+            told = await self.workers.describe(timeout=_PATIENCE)
+        return told
 
 
 class Conductor:

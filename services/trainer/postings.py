@@ -124,6 +124,8 @@ def _merged(one: _Segment, other: _Segment) -> Iterable[tuple[Keys, Rows]]:
             last = one.keys[start + _CHUNK - 1]
             end = int(np.searchsorted(one.keys, last, side="right"))
             stop = int(np.searchsorted(other.keys, last, side="right"))
+            if end == len(one.keys):  # its last key is many: the rest of the other comes along
+                stop = len(other.keys)
         keys = np.concatenate([one.keys[start:end], other.keys[begin:stop]])
         rows = np.concatenate([one.rows[start:end], other.rows[begin:stop]])
         order = np.argsort(keys, kind="stable")

@@ -77,7 +77,7 @@ class Runs:
             # Generators may come later; then the run asks them before it does anything else.
             with contextlib.suppress(Unavailable, DeadlineExceeded):
                 await self._backends.check(recipe, teacher)
-            recipe = await self._backends.with_index(recipe)
+            recipe = await self._backends.with_index(recipe, teacher)
             if recipe.filter.order == "cost":
                 recipe = await self._ordered(recipe)
             run = await asyncio.to_thread(self._prepare, recipe, run_id)

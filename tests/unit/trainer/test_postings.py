@@ -49,6 +49,18 @@ def test_finds_what_a_dictionary_finds(
             assert table.find(keys(wanted)) == twin
 
 
+def test_a_merge_whose_longer_side_ends_in_one_key_keeps_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postings, "_CHUNK", 1)
+    table = Postings(tmp_path)
+    for row, own in enumerate(([0, 0], [1])):
+        table.add(keys(own), row)
+        table.flush()
+    assert table.find(keys([0])) == {0}
+    assert table.find(keys([1])) == {1}
+
+
 def test_segments_stay_few(tmp_path: Path) -> None:
     table = Postings(tmp_path)
     for row in range(200):
