@@ -11,7 +11,7 @@ if ! docker image inspect "$name" >/dev/null 2>&1; then
     trap 'rm -rf "$root"' EXIT
     mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Component: main' | head -1)
     debootstrap --variant=minbase --include=python3,ca-certificates bookworm "$root" \
-        "${mirror:-http://deb.debian.org/debian}" >&2
+        ${mirror:+"$mirror"} >&2
     rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
     tar --directory "$root" --create . | docker import --change 'CMD ["python3"]' - "$name" >/dev/null
 fi
