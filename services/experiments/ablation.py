@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -110,7 +111,7 @@ async def ablate(
         chosen = choose(kept, count, derived_seed(bench.recipe.seed, f"ablation {arm.name}"))
         used[arm.name] = len(chosen)
         pairs = [Pair(prompt(texts[one.source_id]), one.text, one.source_id) for one in chosen]
-        student = await asyncio.to_thread(_student, bench, arm, pairs)
+        student = await _trained(bench, arm, pairs)
         await examiner.model(arm.name, student, prompts)
     return used
 
@@ -178,7 +179,18 @@ async def _kept(
     return kept
 
 
-def _student(bench: Bench, arm: Arm, pairs: Sequence[Pair]) -> ModelPointer:
+async def _trained(bench: Bench, arm: Arm, pairs: Sequence[Pair]) -> ModelPointer:
+    """In a thread, which ends with the step it is in if this is cancelled."""
+    stopped = threading.Event()
+    try:
+        return await asyncio.to_thread(_student, bench, arm, pairs, stopped.is_set)
+    finally:
+        stopped.set()
+
+
+def _student(
+    bench: Bench, arm: Arm, pairs: Sequence[Pair], stopped: Callable[[], bool]
+) -> ModelPointer:
     name = arm.name.replace(", ", "-").replace(" ", "-")
     folder = bench.folder.path / f"student-{name}"
     if arm.name == FULL and _as_the_run_would(bench.recipe):
@@ -199,7 +211,7 @@ def _student(bench: Bench, arm: Arm, pairs: Sequence[Pair]) -> ModelPointer:
             folder=folder,
             checkpoints=bench.folder.path / "training" / name,
         )
-        train(job, lambda _: None, lambda: False)
+        train(job, lambda _: None, stopped)
     return ModelPointer(str(folder.resolve()), digest(folder), 1)
 
 
