@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from stillhouse import corpus
+from stillhouse.cli.options import RUNS
 from stillhouse.corpus import SourceDocument
 from stillhouse.errors import InvalidArgument, NotFound
 from stillhouse.generator.types import ModelPointer
@@ -43,10 +44,7 @@ if TYPE_CHECKING:
     "--out", type=click.Path(path_type=Path),
     help="Folder for tables, plots and report.md; by default the run's own.",
 )  # fmt: skip
-@click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True,
-    help="Folder of the runs.",
-)  # fmt: skip
+@RUNS
 @click.option(
     "--workspace", type=click.Path(path_type=Path), default=Path(".stillhouse"),
     show_default=True, help="Folder for converted models, indexes and logs.",

@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 
 from stillhouse import corpus
+from stillhouse.cli.options import RUNS
 from stillhouse.filter.client import AsyncFilterClient
 from stillhouse.generator.client import AsyncGeneratorClient
 from stillhouse.local.prepare import Workspace, prepare_index, prepare_teacher
@@ -91,10 +92,7 @@ def ladder(arms: Path, documents: int, out: Path, workspace: Path) -> None:
     help="Also a student that keeps N layers of its teacher.",
 )  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The page to write.")
-@click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True,
-    help="Folder of the runs.",
-)  # fmt: skip
+@RUNS
 @click.option(
     "--workspace", type=click.Path(path_type=Path), default=Path(".stillhouse"),
     show_default=True, help="Folder for converted models, indexes, logs and students.",
@@ -150,10 +148,7 @@ def ablation(
 @experiment.command()
 @click.argument("run_ids", metavar="RUN RUN ...", nargs=-1, required=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The page to write.")
-@click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True,
-    help="Folder of the runs.",
-)  # fmt: skip
+@RUNS
 def seeds(run_ids: tuple[str, ...], out: Path, runs: Path) -> None:
     """Compare the systems of several runs of a recipe, which differ in their seed alone."""
     from services.experiments.pooled import markdown, read_run  # noqa: PLC0415

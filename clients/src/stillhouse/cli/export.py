@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from stillhouse.cli.options import RUNS
 from stillhouse.errors import InvalidArgument
 
 
@@ -32,10 +33,7 @@ from stillhouse.errors import InvalidArgument
     "--push-to-hub", "repo", metavar="OWNER/NAME", help="Publish it there; needs --license."
 )
 @click.option("--private", is_flag=True, help="Make the repository there private.")
-@click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True,
-    help="Folder of the runs.",
-)  # fmt: skip
+@RUNS
 def export(
     names: tuple[str, ...],
     to: Path,

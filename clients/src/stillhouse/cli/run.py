@@ -13,6 +13,7 @@ from rich.markdown import Markdown
 
 from stillhouse.cli.access import access
 from stillhouse.cli.evaluate import complete, job_of_run
+from stillhouse.cli.options import RUNS
 from stillhouse.errors import NotFound, StillhouseError, Unavailable
 from stillhouse.local.interrupt import first_interrupt
 from stillhouse.local.panel import display
@@ -33,10 +34,7 @@ from stillhouse.trainer.types import Run, RunState
     help="Generator processes on the queue.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), help="Take this seed, not the recipe's.")
-@click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True,
-    help="Folder of the runs.",
-)  # fmt: skip
+@RUNS
 @click.option(
     "--workspace", type=click.Path(path_type=Path), default=Path(".stillhouse"),
     show_default=True, help="Folder for converted models, indexes and logs.",

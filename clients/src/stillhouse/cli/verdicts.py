@@ -10,16 +10,12 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from stillhouse.cli.options import RUNS
 from stillhouse.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from services.experiments.verdicts import RunVerdicts
     from stillhouse.filter.types import LayerStats
-
-_RUNS = click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True,
-    help="Folder of the runs.",
-)  # fmt: skip
 
 
 def _read(run: str, runs: Path) -> RunVerdicts:
@@ -31,7 +27,7 @@ def _read(run: str, runs: Path) -> RunVerdicts:
 
 @click.command()
 @click.argument("run")
-@_RUNS
+@RUNS
 def funnel(run: str, runs: Path) -> None:
     """Show how many candidates each layer of RUN saw and passed, and what that cost."""
     from services.experiments.verdicts import costed_funnel, generating_seconds  # noqa: PLC0415
@@ -72,7 +68,7 @@ def _funnel_table(title: str, stats: list[LayerStats]) -> Table:
 @click.option("--sample", type=click.IntRange(min=1), default=10, show_default=True,
               help="How many, drawn at random.")  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the draw.")
-@_RUNS
+@RUNS
 def inspect(
     run: str,
     accepted: bool | None,
@@ -106,7 +102,7 @@ def inspect(
 @click.option("--set", "settings", multiple=True, required=True, metavar="LAYER.THRESHOLD=VALUE",
               help="A threshold to change; may be given many times.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), help="Write the new datasets there.")
-@_RUNS
+@RUNS
 def rethreshold(run: str, settings: tuple[str, ...], out: Path | None, runs: Path) -> None:
     """Judge RUN again by other thresholds, from its stored scores, without any model."""
     from services.experiments.rethreshold import changed, rejudge  # noqa: PLC0415
