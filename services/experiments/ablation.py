@@ -30,6 +30,7 @@ from stillhouse.filter.client import AsyncFilterClient
 from stillhouse.filter.types import Candidate, Cascade, Document, Verdict
 from stillhouse.generator.client import AsyncGeneratorClient
 from stillhouse.generator.types import ModelPointer
+from stillhouse.recipe import TEACHER as FROM_TEACHER
 from stillhouse.recipe import Recipe
 
 FULL, BY_LOT = "whole filter", "by lot"
@@ -168,7 +169,8 @@ async def _kept(
     for start in range(0, len(sources), _DOCUMENTS_AT_ONCE):
         part = sources[start : start + _DOCUMENTS_AT_ONCE]
         documents = [Document(one, texts[one]) for one in part]
-        those = [one for one in asked if one.source_id in set(part)]
+        there = set(part)
+        those = [one for one in asked if one.source_id in there]
         result = await patiently(
             lambda d=documents, c=those: bench.judge.evaluate(  # type: ignore[misc]
                 without(cascade, arm.without), d, c
@@ -217,4 +219,6 @@ def _student(
 
 def _as_the_run_would(recipe: Recipe) -> bool:
     """Whether the run's first student is that of the whole filter: no codes, no other start."""
-    return recipe.student.start == "teacher" and not (recipe.control.active or recipe.expert_rounds)
+    return recipe.student.start == FROM_TEACHER and not (
+        recipe.control.active or recipe.expert_rounds
+    )

@@ -8,19 +8,15 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-import numpy as np
 import pyarrow as pa
 
 from services.experiments.ablation import BY_LOT, FULL, Bench
-from services.trainer.statistics import Interval, Values, bootstrap, paired_bootstrap
+from services.trainer.comparison import Row, alone, difference
+from services.trainer.comparison_page import cell
+from services.trainer.evaluation import METRICS
 
-_METRICS = (
-    ("rouge_l", "ROUGE-L", 3),
-    ("rouge_l_cut", "ROUGE-L, cut", 3),
-    ("words", "words", 1),
-    ("pmi", "PMI", 2),
-    ("passed", "passes the filter", 2),
-)
+_SHOWN = ("rouge_l", "rouge_l_cut", "words", "pmi", "passed")
+_METRICS = [next(one for one in METRICS if one.name == name) for name in _SHOWN]
 
 
 def markdown(bench: Bench, tables: Mapping[str, pa.Table], samples: Mapping[str, int]) -> str:
@@ -45,7 +41,7 @@ def markdown(bench: Bench, tables: Mapping[str, pa.Table], samples: Mapping[str,
             *_table(
                 ["student of", "samples"],
                 [
-                    [name, str(samples.get(name, "-")), *_alone(bench, table)]
+                    [name, str(samples.get(name, "-")), *_cells(alone(name, table, bench.recipe))]
                     for name, table in tables.items()
                 ],
             ),
@@ -56,7 +52,7 @@ def markdown(bench: Bench, tables: Mapping[str, pa.Table], samples: Mapping[str,
             "",
             *_table(
                 ["student of"],
-                [[name, *_difference(bench, tables[name], tables[FULL])] for name in others],
+                [[name, *_cells(difference(name, FULL, tables, bench.recipe))] for name in others],
             ),
             "",
         ]
@@ -64,7 +60,7 @@ def markdown(bench: Bench, tables: Mapping[str, pa.Table], samples: Mapping[str,
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    titles = [*head, *(title for _, title, _ in _METRICS)]
+    titles = [*head, *(one.title for one in _METRICS)]
     return [
         "| " + " | ".join(titles) + " |",
         "| " + " | ".join(["---"] * len(titles)) + " |",
@@ -72,29 +68,5 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def _alone(bench: Bench, table: pa.Table) -> list[str]:
-    resamples, seed = bench.recipe.evaluation.resamples, bench.recipe.seed
-    return [
-        _cell(bootstrap(_values(table, name), resamples=resamples, seed=seed), digits)
-        for name, _, digits in _METRICS
-    ]
-
-
-def _difference(bench: Bench, one: pa.Table, other: pa.Table) -> list[str]:
-    resamples, seed = bench.recipe.evaluation.resamples, bench.recipe.seed
-    cells = []
-    for name, _, digits in _METRICS:
-        found = paired_bootstrap(
-            _values(one, name), _values(other, name), resamples=resamples, seed=seed
-        )
-        cell = _cell(found, digits)
-        cells.append(f"**{cell}**" if found.low > 0 or found.high < 0 else cell)
-    return cells
-
-
-def _values(table: pa.Table, column: str) -> Values:
-    return np.array(table[column].to_pylist(), dtype=np.float64)
-
-
-def _cell(value: Interval, digits: int) -> str:
-    return f"{value.mean:.{digits}f} [{value.low:.{digits}f}, {value.high:.{digits}f}]"
+def _cells(row: Row) -> list[str]:
+    return [cell(row.intervals[one.name], one.digits, bool(row.versus)) for one in _METRICS]

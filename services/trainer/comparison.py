@@ -38,9 +38,9 @@ class Row:
 
 def compare(tables: Mapping[str, pa.Table], recipe: Recipe) -> list[Row]:
     """The means of each system by name, then the differences of `pairs`."""
-    found = [_alone(name, table, recipe) for name, table in tables.items()]
+    found = [alone(name, table, recipe) for name, table in tables.items()]
     return found + [
-        _difference(one, other, tables, recipe) for one, other in pairs(list(tables), recipe)
+        difference(one, other, tables, recipe) for one, other in pairs(list(tables), recipe)
     ]
 
 
@@ -74,7 +74,8 @@ def to_table(rows: Sequence[Row]) -> pa.Table:
     )
 
 
-def _alone(system: str, table: pa.Table, recipe: Recipe) -> Row:
+def alone(system: str, table: pa.Table, recipe: Recipe) -> Row:
+    """A system's means."""
     return Row(
         system,
         {
@@ -88,7 +89,8 @@ def _alone(system: str, table: pa.Table, recipe: Recipe) -> Row:
     )
 
 
-def _difference(one: str, other: str, tables: Mapping[str, pa.Table], recipe: Recipe) -> Row:
+def difference(one: str, other: str, tables: Mapping[str, pa.Table], recipe: Recipe) -> Row:
+    """System `one` minus `other`, paired by document."""
     return Row(
         one,
         {

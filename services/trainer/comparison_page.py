@@ -66,7 +66,7 @@ def obeyed(rows: Sequence[obtained.Row]) -> str:
     ]
     lines += [
         f"| {row.system} | {row.kind} | {row.buckets} | {row.spearman:.2f} | "
-        f"{_cell(row.hits, 2, False)} | {row.chance:.2f} |"
+        f"{cell(row.hits, 2, False)} | {row.chance:.2f} |"
         for row in rows
     ]
     return "\n".join([*lines, ""])
@@ -102,12 +102,13 @@ def _table(rows: Sequence[Row], metrics: Sequence[Metric]) -> list[str]:
     ]
     for row in rows:
         name = f"{row.system} − {row.versus}" if row.versus else row.system
-        cells = [_cell(row.intervals[one.name], one.digits, bool(row.versus)) for one in shown]
+        cells = [cell(row.intervals[one.name], one.digits, bool(row.versus)) for one in shown]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return [*lines, ""]
 
 
-def _cell(value: Interval, digits: int, signed: bool) -> str:
+def cell(value: Interval, digits: int, signed: bool) -> str:
+    """A mean with its interval; a difference has its sign, and is bold where it leaves zero out."""
     if math.isnan(value.mean):
         return "-"
     form = f"{'+' if signed else ''}.{digits}f"
