@@ -16,10 +16,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from itertools import takewhile
 from pathlib import Path
 from typing import IO, Any
 
 import torch
+import torch.distributed as dist
 
 from services.trainer.files import read_json, write_text
 from services.trainer.students.callbacks import Report
@@ -32,6 +34,7 @@ from stillhouse.recipe import Student
 
 _LOOK = 0.2  # seconds between two looks whether to stop
 _TAIL = 2000  # characters of what a failed training said
+_LAUNCHER = "torch/distributed/elastic/multiprocessing/api.py"  # is in the first line of its report
 
 
 def launched(job: Job, processes: int, report: Report, cancelled: Callable[[], bool]) -> None:
@@ -61,7 +64,7 @@ def launched(job: Job, processes: int, report: Report, cancelled: Callable[[], b
             errors.seek(0)
             raise FailedPrecondition(
                 f"a process that trained the student ended with {work.returncode}; it said: "
-                f"{errors.read()[-_TAIL:].strip()}"
+                f"{_last_words(errors.read())}"
             )
 
 
@@ -76,6 +79,10 @@ def work_on(file: Path) -> None:
             field = getattr(error, "field", "")
             print(json.dumps({"error": getattr(error, "reason", str(error)), "field": field}))
         raise
+    finally:
+        # Gloo's threads, if they outlive the interpreter, abort the process (pytorch #179291).
+        if dist.is_initialized():
+            dist.destroy_process_group()
 
 
 @contextmanager
@@ -110,6 +117,12 @@ def _listen(lines: IO[str], report: Report) -> StillhouseError | None:
         elif isinstance(values, dict) and "step" in values:
             report(Progress(**values))
     return failure
+
+
+def _last_words(said: str) -> str:
+    """What the processes said last; what the launcher adds of its own tells no cause."""
+    own = "\n".join(takewhile(lambda line: _LAUNCHER not in line, said.splitlines()))
+    return (own.strip() or said.strip())[-_TAIL:]
 
 
 def _told(progress: Progress) -> None:

@@ -54,8 +54,11 @@ def test_an_error_comes_back_as_it_was(job: Job) -> None:
 def test_a_process_that_dies_says_why(job: Job) -> None:
     damaged = make_tiny_model(job.folder.with_name("damaged"))
     (Path(damaged.uri) / "config.json").write_text("{")
-    with pytest.raises(FailedPrecondition, match=r"ended with 1; it said: (?s:.*)config\.json"):
+    with pytest.raises(
+        FailedPrecondition, match=r"ended with 1; it said: (?s:.*)config\.json"
+    ) as e:
         launched(replace(job, start=damaged), 1, lambda _: None, never)
+    assert "ChildFailedError" not in str(e.value)  # the launcher's words, which hid the cause
 
 
 def test_a_stop_ends_the_processes(job: Job) -> None:
