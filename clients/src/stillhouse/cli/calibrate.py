@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -11,8 +10,9 @@ from rich.console import Console
 
 from stillhouse import corpus
 from stillhouse.filter.client import AsyncFilterClient
-from stillhouse.local.prepare import Workspace, prepare_index, prepare_teacher
-from stillhouse.local.stack import StackConfig, running
+from stillhouse.local.configure import configure
+from stillhouse.local.prepare import Workspace
+from stillhouse.local.stack import running
 from stillhouse.recipe import Recipe
 
 
@@ -47,20 +47,11 @@ def calibrate(
     console = Console()
     plan = Recipe.read(recipe)
     rate = work.check_rate(false_accept)
-    space = Workspace(workspace.resolve())
-    teacher = prepare_teacher(plan, space)
-    index = prepare_index(plan, teacher, space, console.print)
+    config = configure(plan, Workspace(workspace.resolve()), console.print)
     training, _ = corpus.split(corpus.load(plan.corpus), plan.corpus.held_out, plan.seed)
     step = max(1, len(training) // documents)
     probes = work.make_probes(training[::step][:documents], plan.seed)
     cascade = cascade_of(plan)
-    config = StackConfig(
-        teacher=teacher,
-        index_folder=index,
-        runs_folder=space.root / "runs",
-        models_folder=space.models,
-        logs_folder=space.logs / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f"),
-    )
 
     async def judge(target: str) -> list[work.Probe]:
         async with AsyncFilterClient(target, timeout=3600) as client:
@@ -70,6 +61,6 @@ def calibrate(
     with running(config) as stack:
         found = asyncio.run(judge(stack.targets["filter"]))
     chosen = work.cuts(cascade, found, rate)
-    page = markdown(plan, teacher.digest, found, chosen, work.snippet(cascade, chosen))
+    page = markdown(plan, config.teacher.digest, found, chosen, work.snippet(cascade, chosen))
     write_text(out, page)
     console.print(f"written: {out}", highlight=False, soft_wrap=True)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +18,10 @@ from stillhouse.cli.options import RUNS
 from stillhouse.corpus import SourceDocument
 from stillhouse.errors import InvalidArgument, NotFound
 from stillhouse.generator.types import ModelPointer
-from stillhouse.local.prepare import Workspace, prepare_index, prepare_teacher
+from stillhouse.local.configure import configure
+from stillhouse.local.prepare import Workspace
 from stillhouse.local.rivals import Rivals, prepare_rivals
-from stillhouse.local.stack import StackConfig, running
+from stillhouse.local.stack import running
 from stillhouse.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -64,24 +64,12 @@ def evaluate(
     console = Console()
     job = _job(what, documents, systems, out, runs)
     space = Workspace(workspace.resolve())
-    teacher = prepare_teacher(job.recipe, space)
-    rivals = prepare_rivals(job.recipe, teacher, space)
-    index = prepare_index(
-        job.recipe, teacher, space, lambda text: console.print(text, highlight=False)
-    )
-    config = StackConfig(
-        teacher=teacher,
-        index_folder=index,
-        runs_folder=runs.resolve(),
-        models_folder=space.models,
-        logs_folder=space.logs / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f"),
-        threads=job.recipe.teacher.threads,
-        independent=rivals.critic,
-        servers=rivals.servers,
-    )
+    config = configure(job.recipe, space, lambda text: console.print(text, highlight=False), runs)
+    rivals = prepare_rivals(job.recipe, config.teacher, space)
+    config = replace(config, independent=rivals.critic, servers=rivals.servers)
     console.print(f"starting the services, logs in {config.logs_folder}", highlight=False)
     with running(config) as stack:
-        report = complete(job, teacher, rivals, stack.targets, console)
+        report = complete(job, config.teacher, rivals, stack.targets, console)
     console.print(Markdown(report.read_text(encoding="utf-8")))
     console.print(f"results in {report.parent}", highlight=False, soft_wrap=True)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -14,8 +13,9 @@ from stillhouse import corpus
 from stillhouse.cli.options import RUNS
 from stillhouse.filter.client import AsyncFilterClient
 from stillhouse.generator.client import AsyncGeneratorClient
-from stillhouse.local.prepare import Workspace, prepare_index, prepare_teacher
-from stillhouse.local.stack import StackConfig, running
+from stillhouse.local.configure import configure
+from stillhouse.local.prepare import Workspace
+from stillhouse.local.stack import running
 from stillhouse.recipe import Recipe
 
 
@@ -47,18 +47,10 @@ def ladder(arms: Path, documents: int, out: Path, workspace: Path) -> None:
     chosen = read_arms(arms)
     recipe = chosen[0].recipe
     space = Workspace(workspace.resolve())
-    teacher = prepare_teacher(recipe, space)
-    index = prepare_index(recipe, teacher, space, console.print)
+    config = configure(recipe, space, console.print)
     training, _ = corpus.split(corpus.load(recipe.corpus), recipe.corpus.held_out, recipe.seed)
-    key = hashlib.sha256(f"{arms.read_text()}\0{documents}\0{teacher.digest}".encode())
+    key = hashlib.sha256(f"{arms.read_text()}\0{documents}\0{config.teacher.digest}".encode())
     folder = space.root / "experiments" / f"{arms.stem}-{key.hexdigest()[:12]}"
-    config = StackConfig(
-        teacher=teacher,
-        index_folder=index,
-        runs_folder=space.root / "runs",
-        models_folder=space.models,
-        logs_folder=space.logs / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f"),
-    )
     with running(config) as stack:
 
         async def work() -> None:
@@ -69,13 +61,13 @@ def ladder(arms: Path, documents: int, out: Path, workspace: Path) -> None:
                 bench = Bench(
                     generator,
                     judge,
-                    teacher,
+                    config.teacher,
                     _spread(training, documents, recipe.seed),
                     Idf(one.text for one in training),
                     folder,
                 )
                 tables = await climb(bench, chosen, console.print)
-                write_text(out, markdown(chosen, tables, teacher))
+                write_text(out, markdown(chosen, tables, config.teacher))
 
         asyncio.run(work())
     console.print(f"written: {out}; tables in {folder}", highlight=False, soft_wrap=True)
@@ -118,17 +110,8 @@ def ablation(
     arms = arms_of(recipe, layers, student_layers)
     _, held_out = tables.documents_from(read_table(found.documents))
     space = Workspace(workspace.resolve())
-    teacher = prepare_teacher(recipe, space)
-    index = prepare_index(recipe, teacher, space, console.print)
+    config = configure(recipe, space, console.print)
     folder = RunFolder(space.root / "experiments" / f"ablation-{found.id}")
-    config = StackConfig(
-        teacher=teacher,
-        index_folder=index,
-        runs_folder=space.root / "runs",
-        models_folder=space.models,
-        logs_folder=space.logs / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f"),
-        threads=recipe.teacher.threads,
-    )
     with running(config) as stack:
 
         async def work() -> None:
@@ -136,7 +119,7 @@ def ablation(
                 AsyncGeneratorClient(stack.targets["generator-1"], timeout=3600) as generator,
                 AsyncFilterClient(stack.targets["filter"], timeout=3600) as judge,
             ):
-                bench = Bench(found, recipe, teacher, generator, judge, folder)
+                bench = Bench(found, recipe, config.teacher, generator, judge, folder)
                 used = await ablate(bench, arms, held_out, console.print)
                 results = {name: read_table(folder.evaluation(name)) for name in (TEACHER, *used)}
                 write_text(out, markdown(bench, results, used))

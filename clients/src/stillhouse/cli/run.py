@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -15,11 +15,12 @@ from stillhouse.cli.access import access
 from stillhouse.cli.evaluate import complete, job_of_run
 from stillhouse.cli.options import RUNS
 from stillhouse.errors import NotFound, StillhouseError, Unavailable
+from stillhouse.local.configure import configure
 from stillhouse.local.interrupt import first_interrupt
 from stillhouse.local.panel import display
-from stillhouse.local.prepare import Workspace, prepare_index, prepare_teacher
+from stillhouse.local.prepare import Workspace
 from stillhouse.local.rivals import prepare_rivals
-from stillhouse.local.stack import StackConfig, running
+from stillhouse.local.stack import running
 from stillhouse.recipe import Recipe
 from stillhouse.security import Tls
 from stillhouse.trainer.client import TrainerClient
@@ -73,20 +74,12 @@ def run(
         return
     plan = _recipe(recipe, resume, seed, runs)
     space = Workspace(workspace.resolve())
-    console.print("preparing the teacher", highlight=False)
-    teacher = prepare_teacher(plan, space)
-    console.print("reading the documents", highlight=False)
-    rivals = prepare_rivals(plan, teacher, space)
-    index = prepare_index(plan, teacher, space, lambda text: console.print(text, highlight=False))
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
-    config = StackConfig(
-        teacher=teacher,
-        index_folder=index,
-        runs_folder=runs.resolve(),
-        models_folder=space.models,
-        logs_folder=space.logs / stamp,
+    console.print("preparing the teacher and reading the documents", highlight=False)
+    config = configure(plan, space, lambda text: console.print(text, highlight=False), runs)
+    rivals = prepare_rivals(plan, config.teacher, space)
+    config = replace(
+        config,
         generators=generators,
-        threads=plan.teacher.threads,
         ack_wait=ack_wait,
         independent=rivals.critic,
         servers=rivals.servers,
@@ -95,7 +88,8 @@ def run(
     with running(config) as stack, TrainerClient(stack.targets["trainer"]) as client:
         ended = _conduct(client, plan.to_yaml(), resume, console, stack.revive)
         if ended.state is RunState.SUCCEEDED and plan.evaluation.asks_others:
-            complete(job_of_run(Path(ended.folder), plan), teacher, rivals, stack.targets, console)
+            job = job_of_run(Path(ended.folder), plan)
+            complete(job, config.teacher, rivals, stack.targets, console)
     _conclude(ended, runs, console)
 
 
