@@ -14,6 +14,7 @@ import pytest
 from stillhouse.errors import FailedPrecondition
 from stillhouse.local.process import ChildProcess, stop_all
 from stillhouse.local.stack import broker_binary, free_ports
+from tests.support.processes import runs
 
 Start = Callable[[str], ChildProcess]
 
@@ -42,15 +43,6 @@ def end(child: ChildProcess) -> None:
 def ended(child: ChildProcess) -> ChildProcess:
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     return child
-
-
-def runs(pid: int) -> bool:
-    """False once the process is gone, or a zombie that nobody waits for."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().split()[2]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"
 
 
 def test_what_it_says_is_in_its_log(start: Start) -> None:

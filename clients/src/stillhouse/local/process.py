@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from stillhouse.errors import FailedPrecondition
+from stillhouse.local.guard import guard
 
 _MAX_RESTARTS = 5
 
@@ -18,7 +19,8 @@ class ChildProcess:
     """A command that shall run until `stop`.
 
     It runs in a session of its own, so that Ctrl-C in the terminal reaches only the
-    parent, which then stops its children in order.
+    parent, which then stops its children in order. A parent that is killed takes them along
+    by its guard.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class ChildProcess:
     def check_succeeded(self) -> None:
         """FailedPrecondition unless the process ended with code 0."""
         code = self._process.wait()
+        guard().forget(self.pid)
         if code:
             raise FailedPrecondition(self._epitaph(code))
 
@@ -58,6 +61,7 @@ class ChildProcess:
         if code == 2 or self._restarts == _MAX_RESTARTS:
             raise FailedPrecondition(self._epitaph(code))
         self._restarts += 1
+        guard().forget(self.pid)
         self._process = self._start()
 
     def stop(self, grace: float) -> None:
@@ -69,10 +73,11 @@ class ChildProcess:
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+        guard().forget(self.pid)
 
     def _start(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 self._command,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
@@ -80,6 +85,8 @@ class ChildProcess:
                 stderr=log,
                 start_new_session=True,
             )
+        guard().watch(process.pid)
+        return process
 
     def _epitaph(self, code: int) -> str:
         lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
