@@ -14,8 +14,9 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[2] / "k8s"
-OVERLAYS = ("local", "gpu", "production")
+OVERLAYS = ("local", "gpu", "production", "sharded")
 APP = "app.kubernetes.io/name"
+_COMPONENT = "app.kubernetes.io/component"
 
 Object = dict[str, Any]
 
@@ -102,20 +103,31 @@ def allowed(objects: tuple[Object, ...]) -> tuple[set[Flow], set[Flow]]:
     out, into = set(), set()
     for policy in of_kind(objects, "NetworkPolicy"):
         spec = policy["spec"]
-        app = spec["podSelector"].get("matchLabels", {}).get(APP, "")
+        apps = _apps(spec["podSelector"], objects)
         for rule in spec.get("egress", []):
-            for peer, port in _peers(rule, "to"):
-                out.add(Flow(app, peer, port))
+            out |= {Flow(app, *peer) for peer in _peers(rule, "to", objects) for app in apps}
         for rule in spec.get("ingress", []):
-            for peer, port in _peers(rule, "from"):
-                into.add(Flow(peer, app, port))
+            peers = list(_peers(rule, "from", objects))
+            into |= {Flow(peer, app, port) for peer, port in peers for app in apps}
     return out, into
 
 
-def _peers(rule: Object, side: str) -> Iterator[tuple[str, int]]:
+def _peers(rule: Object, side: str, objects: tuple[Object, ...]) -> Iterator[tuple[str, int]]:
     """Apps in this namespace and ports; an empty app for what is not in this namespace."""
     for peer in rule[side]:
         inside = "namespaceSelector" not in peer and "podSelector" in peer
-        app = peer["podSelector"]["matchLabels"][APP] if inside else ""
-        for port in rule["ports"]:
-            yield app, port["port"]
+        for app in _apps(peer["podSelector"], objects) if inside else [""]:
+            for port in rule["ports"]:
+                yield app, port["port"]
+
+
+def _apps(selector: Object, objects: tuple[Object, ...]) -> list[str]:
+    """The apps whose pods a selector finds; an empty one where it asks for no app."""
+    labels = selector.get("matchLabels", {})
+    if _COMPONENT not in labels:
+        return [labels.get(APP, "")]
+    pods = {
+        name: one.manifest["spec"]["template"]["metadata"]["labels"]
+        for name, one in workloads(objects).items()
+    }
+    return [pod[APP] for pod in pods.values() if labels.items() <= pod.items()]

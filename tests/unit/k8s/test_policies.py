@@ -36,11 +36,13 @@ _SETTINGS: dict[str, type[ServiceSettings]] = {
     "topology": TopologySettings,
     "trainer": TrainerSettings,
     "writer": GeneratorSettings,
+    **{f"index-{number}": IndexSettings for number in range(3)},
 }
 _FOREIGN = {"vllm", "prepare"}  # they have no settings of ours
 _SINGLE = {"trainer", "writer", "vllm"}
 _OTHER_VARIABLES = {"OMP_WAIT_POLICY", "HOME", "HF_HUB_OFFLINE"}
-_ADDRESS = re.compile(r"(?:\w+:/{2,3})?(?P<host>[a-z-]+):(?P<port>\d+)")
+_ADDRESS = re.compile(r"(?:\w+:/{2,3})?(?P<host>[a-z0-9-]+):(?P<port>\d+)(?:/\w+)?")
+_BALANCED = re.compile(r"dns:///([a-z0-9-]+)")
 
 EVERY = [
     (overlay, name) for overlay in OVERLAYS for name in workloads(render(f"overlays/{overlay}"))
@@ -168,10 +170,11 @@ def called(workload: Workload) -> set[Flow]:
     """Whom a service calls, by the addresses in its settings."""
     flows = set()
     for name, value in workload.settings.items():
-        if name.endswith(("_TARGET", "_NATS_URL", "_BACKEND_URL")) and value:
-            found = _ADDRESS.fullmatch(value)
-            assert found, f"{workload.name}: {name}={value}"
-            flows.add(Flow(workload.name, found["host"], int(found["port"])))
+        if name.endswith(("_TARGET", "_NATS_URL", "_BACKEND_URL", "_SHARDS")) and value:
+            for address in value.rpartition("=")[2].split(","):
+                found = _ADDRESS.fullmatch(address)
+                assert found, f"{workload.name}: {name}={value}"
+                flows.add(Flow(workload.name, found["host"], int(found["port"])))
     return flows
 
 
@@ -227,10 +230,10 @@ def test_services_whose_callers_balance_themselves_are_headless(
         if one["spec"].get("clusterIP") == "None"
     }
     balanced = {
-        value.removeprefix("dns:///").partition(":")[0]
+        host
         for one in workloads(objects).values()
         for value in one.settings.values()
-        if value.startswith("dns:///")
+        for host in _BALANCED.findall(value)
     }
     assert balanced == headless
 
@@ -265,6 +268,25 @@ def test_production_shows_certificates_and_tokens() -> None:
             assert any(path.startswith(f"{folder}/") for folder in mounted)
         peers = [env for env in one.service["env"] if env["name"] == "STILLHOUSE_PEERS_TOKEN"]
         assert peers[0]["valueFrom"]["secretKeyRef"]["name"] == "stillhouse-tokens"
+
+
+def test_a_front_asks_all_shards_that_there_are() -> None:
+    apps = workloads(render("overlays/sharded"))
+    shards = {name for name in apps if name.startswith("index-")}
+    front = apps["index"]
+    assert {flow.target for flow in called(front)} == shards == {"index-0", "index-1", "index-2"}
+    assert not any(
+        flow.target in shards for name in set(apps) - {"index"} for flow in called(apps[name])
+    )
+    tokenizer = front.settings["STILLHOUSE_SHARD_TOKENIZERS"].partition("=")[2]
+    mounts = [one["mountPath"] for one in front.service["volumeMounts"]]
+    assert any(tokenizer.startswith(f"{folder}/") for folder in mounts)
+    sources = {
+        one["data"]["INDEX_SOURCE"]
+        for one in of_kind(render("overlays/sharded"), "ConfigMap")
+        if "INDEX_SOURCE" in one["data"]
+    }
+    assert len(sources) == len(shards)  # no part twice
 
 
 def scaled() -> list[dict[str, Any]]:
