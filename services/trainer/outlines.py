@@ -26,7 +26,7 @@ def outline_of(text: str, settings: Compression | None) -> Outline | None:
     every = map(_steps, sentences(text))
     passages = tuple(
         one for one in every if len(one) <= _LONGEST and _weight(one) >= settings.least
-    )
+    )[: settings.sentences or None]
     if not passages:
         return None
     return Outline(passages, FILLERS, settings.skip, settings.run, settings.least)

@@ -177,6 +177,13 @@ class Compression(_Section):
         default=8, description="Most words in a row as they stand in the document."
     )
     least: PositiveInt = Field(default=5, description="Key words that a candidate has.")
+    sentences: int = Field(
+        default=0,
+        ge=0,
+        description="How many sentences a candidate may be a compression of, from the document's "
+        "first on; too short ones don't count. 0: any. In news and documentation the first "
+        "sentence tells what the text is about.",
+    )
 
 
 class Constraints(_Section):

@@ -57,6 +57,19 @@ def test_brackets_and_quotes_stay_whole_and_formulas_stay() -> None:
     assert {text for text, fixed in told.items() if fixed} == {'"a + b"', "=", "x*2"}
 
 
+def test_only_the_first_sentences_that_are_long_enough_where_so_many_are_asked() -> None:
+    text = f"Too short. {TEXT}. Second {TEXT}. Third {TEXT}."
+
+    def firsts(sentences: int) -> list[str]:
+        outline = outline_of(text, Compression(sentences=sentences))
+        assert outline is not None
+        return [passage[0].text for passage in outline.passages]
+
+    assert firsts(1) == ["cache"]
+    assert firsts(2) == ["cache", "Second"]
+    assert firsts(0) == firsts(9) == ["cache", "Second", "Third"]
+
+
 def test_no_outline_where_none_is_asked_or_no_sentence_is_long_enough() -> None:
     assert outline_of("The reader waits for the writer of the disk.", None) is None
     assert outline_of("The reader waits.", DEFAULT) is None
