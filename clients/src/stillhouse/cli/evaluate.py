@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from stillhouse import corpus
-from stillhouse.cli.options import RUNS
+from stillhouse.cli.options import RUNS, WORKSPACE
 from stillhouse.corpus import SourceDocument
 from stillhouse.errors import InvalidArgument, NotFound
 from stillhouse.generator.types import ModelPointer
@@ -45,10 +45,7 @@ if TYPE_CHECKING:
     help="Folder for tables, plots and report.md; by default the run's own.",
 )  # fmt: skip
 @RUNS
-@click.option(
-    "--workspace", type=click.Path(path_type=Path), default=Path(".stillhouse"),
-    show_default=True, help="Folder for converted models, indexes and logs.",
-)  # fmt: skip
+@WORKSPACE
 def evaluate(
     what: str,
     documents: Path | None,

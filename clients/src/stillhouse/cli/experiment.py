@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from stillhouse import corpus
-from stillhouse.cli.options import RUNS
+from stillhouse.cli.options import RUNS, WORKSPACE
 from stillhouse.filter.client import AsyncFilterClient
 from stillhouse.generator.client import AsyncGeneratorClient
 from stillhouse.local.configure import configure
@@ -31,10 +31,7 @@ def experiment() -> None:
     help="Documents that every arm writes about.",
 )  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The page to write.")
-@click.option(
-    "--workspace", type=click.Path(path_type=Path), default=Path(".stillhouse"),
-    show_default=True, help="Folder for converted models, indexes, logs and tables.",
-)  # fmt: skip
+@WORKSPACE
 def ladder(arms: Path, documents: int, out: Path, workspace: Path) -> None:
     """Measure which share of candidates passes the filter, for each arm of the file ARMS."""
     from services.experiments.arms import read_arms  # noqa: PLC0415  (services are optional)
@@ -85,10 +82,7 @@ def ladder(arms: Path, documents: int, out: Path, workspace: Path) -> None:
 )  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The page to write.")
 @RUNS
-@click.option(
-    "--workspace", type=click.Path(path_type=Path), default=Path(".stillhouse"),
-    show_default=True, help="Folder for converted models, indexes, logs and students.",
-)  # fmt: skip
+@WORKSPACE
 def ablation(
     run: str,
     layers: tuple[str, ...],

