@@ -22,7 +22,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from services.trainer import tables
-from services.trainer.buffer import TrainingBuffer
+from services.trainer.buffer import Position, TrainingBuffer
 from services.trainer.files import RunFolder
 from stillhouse.filter.types import Candidate, Verdict
 from stillhouse.generator.types import Decoding
@@ -83,7 +83,7 @@ def main() -> None:
             begun = time.process_time()
             buffer.add(part)
             if buffer.due:
-                buffer.checkpoint(buffer.batches)
+                buffer.checkpoint(Position(buffer.batches, "here"))
             spent += time.process_time() - begun
             if buffer.judged - shown >= given.every:
                 now = memory()

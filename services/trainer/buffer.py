@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,17 @@ from stillhouse.errors import FailedPrecondition
 from stillhouse.filter.types import LayerStats
 
 _CHECKPOINT = "checkpoint.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Up to `sequence` in a stream of verdicts everything is on disk.
+
+    `stream` tells when that stream was made: in another broker's, numbers begin anew.
+    """
+
+    sequence: int = 0
+    stream: str = ""
 
 
 class TrainingBuffer:
@@ -62,7 +74,8 @@ class TrainingBuffer:
             self._shards = int(saved["shards"])
             self._accepted = [int(one) for one in saved["accepted"]]
             self._saved_batches = len(self._accepted)
-            self._sequence = int(saved["stream_sequence"])
+            # Checkpoints of before don't name their stream: then all is read again.
+            self._position = Position(int(saved["stream_sequence"]), saved.get("stream", ""))
             self._tally = Tally(int(saved["judged"]), dict(saved["rejected"]))
             self._near = NearDuplicates(threshold, self._folder / "index", saved["near_duplicates"])
         except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
@@ -96,9 +109,9 @@ class TrainingBuffer:
         return self._tally.funnel(self._layers)
 
     @property
-    def stream_sequence(self) -> int:
-        """Up to here in the stream of verdicts everything was on disk at the last checkpoint."""
-        return self._sequence
+    def position(self) -> Position:
+        """Where in the stream of verdicts the last checkpoint was."""
+        return self._position
 
     @property
     def due(self) -> bool:
@@ -115,24 +128,22 @@ class TrainingBuffer:
         self._accepted.append(sum(verdict.accepted for verdict in final))
         return self._accepted[-1]
 
-    def checkpoint(self, stream_sequence: int) -> None:
-        """Put everything so far on disk, and drop the files of its batches.
-
-        stream_sequence: up to there in the stream of verdicts all messages are stored.
-        """
+    def checkpoint(self, position: Position) -> None:
+        """Put everything so far on disk, and drop the files of its batches."""
         if self._rows:
             write_table(self._shard(self._shards), pa.concat_tables(self._rows))
             self._shards, self._rows = self._shards + 1, []
         content = {
             "shards": self._shards,
             "accepted": self._accepted,
-            "stream_sequence": stream_sequence,
+            "stream_sequence": position.sequence,
+            "stream": position.stream,
             "judged": self._tally.total,
             "rejected": self._tally.rejected,
             "near_duplicates": self._near.flush(),
         }
         write_text(self._folder / _CHECKPOINT, json.dumps(content))
-        self._sequence = stream_sequence
+        self._position = position
         self._near.tidy()
         for batch in range(self._saved_batches, self.batches):
             self._run.part(self._generation, batch).unlink(missing_ok=True)
@@ -169,6 +180,7 @@ def _load(folder: Path) -> dict[str, Any]:
         "shards": 0,
         "accepted": [],
         "stream_sequence": 0,
+        "stream": "",
         "judged": 0,
         "rejected": {},
         "near_duplicates": None,

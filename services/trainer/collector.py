@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import time
@@ -23,7 +24,7 @@ from services.topology import (
     verdicts_subject,
 )
 from services.trainer import tables
-from services.trainer.buffer import TrainingBuffer
+from services.trainer.buffer import Position, TrainingBuffer
 from services.trainer.cancelling import raise_if_cancelled, to_the_end
 from services.trainer.files import RunFolder, read_table, write_table
 from services.trainer.prompts import Plan
@@ -69,6 +70,14 @@ class Work:
     outline: Callable[[str], Outline | None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Dead:
+    """A dead letter by its number in the stream; 0 is none."""
+
+    sequence: int
+    reason: str
+
+
 class Collector:
     """Gives out the batches of a generation and takes their verdicts.
 
@@ -93,8 +102,9 @@ class Collector:
 
         FailedPrecondition if a message was given up on its way.
         """
-        subscription = await self._subscribe(buffer)
-        known_dead = await self._last_dead()
+        known_dead = await self._dead_so_far()
+        position = await self._position(buffer)
+        subscription = await self._subscribe(position)
         while not schedule.done:
             raise_if_cancelled()
             for batch in schedule.take():
@@ -105,39 +115,50 @@ class Collector:
                 batch = buffer.batches
                 schedule.complete(batch, await to_the_end(buffer.add, read_table(part)))
                 if buffer.due:
-                    await self._checkpoint(subscription, buffer)
+                    position = await self._checkpoint(subscription, buffer, position)
                 changed()
             else:
                 await self._take(subscription, work, buffer)
-                if await self._last_dead() != known_dead:
-                    raise FailedPrecondition(await self._dead_reason())
+                dead = await self._last_dead()
+                if dead is not None and dead.sequence != known_dead.sequence:
+                    raise FailedPrecondition(dead.reason)
 
-    async def _subscribe(self, buffer: TrainingBuffer) -> JetStreamContext.PullSubscription:
-        """To what the buffer does not have yet, if the consumer is not there any more."""
+    async def _position(self, buffer: TrainingBuffer) -> Position:
+        """The buffer's position, or the beginning of a stream that is another than it read."""
+        made = (await self._js.stream_info(VERDICTS)).created
+        stream = made.isoformat() if made else ""
+        return buffer.position if buffer.position.stream == stream else Position(0, stream)
+
+    async def _subscribe(self, position: Position) -> JetStreamContext.PullSubscription:
+        """To what is behind the position, if the consumer is not there any more."""
         run = self._folder.id
         config = ConsumerConfig()
-        if buffer.stream_sequence:
+        if position.sequence:
             config.deliver_policy = DeliverPolicy.BY_START_SEQUENCE
-            config.opt_start_seq = buffer.stream_sequence + 1
+            config.opt_start_seq = position.sequence + 1
         return await self._js.pull_subscribe(
             verdicts_subject(run), durable=f"trainer-{run}", stream=VERDICTS, config=config
         )
 
     async def _checkpoint(
-        self, subscription: JetStreamContext.PullSubscription, buffer: TrainingBuffer
-    ) -> None:
+        self,
+        subscription: JetStreamContext.PullSubscription,
+        buffer: TrainingBuffer,
+        position: Position,
+    ) -> Position:
         """Make the buffer durable; the broker may forget what it holds."""
-        sequence = buffer.stream_sequence
         try:
             floor = (await subscription.consumer_info()).ack_floor
-            sequence = max(sequence, floor.stream_seq if floor else 0)
+            sequence = max(position.sequence, floor.stream_seq if floor else 0)
+            position = Position(sequence, position.stream)
         except (nats.errors.Error, APIError, OSError) as error:
             log.info("position in the stream as before: %r", error)
-        await to_the_end(buffer.checkpoint, sequence)
+        await to_the_end(buffer.checkpoint, position)
         with contextlib.suppress(nats.errors.Error, APIError, OSError):
             await self._js.purge_stream(
-                VERDICTS, seq=sequence + 1, subject=verdicts_subject(self._folder.id)
+                VERDICTS, seq=position.sequence + 1, subject=verdicts_subject(self._folder.id)
             )
+        return position
 
     async def _give(self, work: Work, batch: int) -> None:
         key = events_pb2.BatchKey(
@@ -202,19 +223,25 @@ class Collector:
         costs = Costs(batch.generate_seconds, tuple(map(stats_from_proto, batch.layers)))
         write_table(part, tables.verdicts_table(origin, candidates, verdicts, costs))
 
-    async def _last_dead(self) -> int:
+    async def _dead_so_far(self) -> _Dead:
+        """The run's last dead letter before anything is given out; waits for the broker."""
+        while (found := await self._last_dead()) is None:
+            raise_if_cancelled()
+            await asyncio.sleep(1)
+        return found
+
+    async def _last_dead(self) -> _Dead | None:
+        """None while the broker doesn't say, which is no news of a letter."""
         try:
             message = await self._js.get_last_msg(DEAD, dead_subject(self._folder.id))
         except NotFoundError:
-            return 0
-        except (nats.errors.Error, TimeoutError):
-            return -1
-        return message.seq or 0
-
-    async def _dead_reason(self) -> str:
-        message = await self._js.get_last_msg(DEAD, dead_subject(self._folder.id))
+            return _Dead(0, "")
+        except (nats.errors.Error, OSError) as error:
+            log.info("dead letters not known: %r", error)
+            return None
         letter = events_pb2.DeadLetter.FromString(message.data or b"")
-        return f"a message of {letter.stream} could not be worked on: {letter.reason}"
+        reason = f"a message of {letter.stream} could not be worked on: {letter.reason}"
+        return _Dead(message.seq or 0, reason)
 
 
 def timed(seconds: float) -> Callable[[], float]:

@@ -15,7 +15,10 @@ import pytest
 from nats.js import JetStreamContext
 
 from services import topology
+from services.runtime import streams
 from services.trainer.files import RunFolder, read_json, read_table
+from stillhouse.errors import FailedPrecondition
+from stillhouse.events.v1 import events_pb2
 from tests.support.broker import Broker
 from tests.support.collecting import BATCHES, DOCUMENTS, answer, collect
 
@@ -99,6 +102,77 @@ async def test_cancelled_it_goes_on_behind_its_position_in_the_stream(
         assert info.config.opt_start_seq == position + 1
     buffer.finish({one.id: one.text for one in DOCUMENTS})
     assert rows(folder) == wanted
+
+
+async def test_on_a_broker_made_anew_it_begins_with_its_first_verdict(
+    js: JetStreamContext, tmp_path: Path
+) -> None:
+    """Every local command has a broker of its own, and queues are not in backups."""
+    await topology.ensure(js, ack_wait=2.0)
+    folder = RunFolder(tmp_path / "moved")
+    async with answering(js, folder.id, pause=0.01):
+        collecting = asyncio.create_task(collect(js, folder, 0))
+        await checkpoints(folder, 5)
+        collecting.cancel()
+        await asyncio.gather(collecting, return_exceptions=True)
+    position = await checkpoints(folder, 5)
+    other = Broker(tmp_path / "made-anew")
+    other.start()
+    client = await streams.connect(other.url, "test")
+    try:
+        there = client.jetstream()
+        await topology.ensure(there, ack_wait=2.0)
+        async with answering(there, folder.id, pause=0.01):
+            collecting = asyncio.create_task(collect(there, folder, 1))
+            while int(read_json(folder.buffer(1) / "checkpoint.json")["stream_sequence"]) in (
+                position,
+                0,
+            ):
+                await asyncio.sleep(0.01)
+            assert await checkpoints(folder, 6) < position  # its own numbers, not the old ones
+            buffer = await collecting
+        buffer.finish({one.id: one.text for one in DOCUMENTS})
+        wanted = await calm(there, RunFolder(tmp_path / "calm"))
+    finally:
+        await client.close()
+        other.kill()
+    assert rows(folder) == wanted
+
+
+async def test_a_broker_that_is_away_for_a_while_is_no_dead_letter(
+    js: JetStreamContext, broker: Broker, tmp_path: Path
+) -> None:
+    await topology.ensure(js, ack_wait=2.0)
+    wanted = await calm(js, RunFolder(tmp_path / "calm"))
+    folder = RunFolder(tmp_path / "waiting")
+    collecting = asyncio.create_task(collect(js, folder, 0))
+    while not (await js.stream_info(topology.PROMPTS)).state.messages:
+        await asyncio.sleep(0.05)
+    broker.kill()
+    await asyncio.sleep(8)  # longer than a question to the broker may take
+    assert not collecting.done()
+    broker.start()
+    async with answering(js, folder.id):
+        buffer = await collecting
+    buffer.finish({one.id: one.text for one in DOCUMENTS})
+    assert rows(folder) == wanted
+
+
+async def test_a_dead_letter_ends_the_collecting_with_its_reason(
+    js: JetStreamContext, tmp_path: Path
+) -> None:
+    await topology.ensure(js, ack_wait=2.0)
+    folder = RunFolder(tmp_path / "dead")
+    subject = topology.dead_subject(folder.id)
+    letter = events_pb2.DeadLetter(stream=topology.PROMPTS, reason="of before")
+    await js.publish(subject, letter.SerializeToString())
+    collecting = asyncio.create_task(collect(js, folder, 0))
+    await asyncio.sleep(3)
+    assert not collecting.done()  # an earlier attempt's letter
+    letter.reason = "no such model"
+    await js.publish(subject, letter.SerializeToString())
+    with pytest.raises(FailedPrecondition, match=r"PROMPTS could not be worked on: no such model"):
+        await collecting
 
 
 async def test_without_a_checkpoint_it_goes_on_from_the_files_of_its_batches(

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.trainer import tables
-from services.trainer.buffer import TrainingBuffer
+from services.trainer.buffer import Position, TrainingBuffer
 from services.trainer.files import RunFolder, read_table, write_table
 from services.trainer.near_duplicates import NearDuplicates
 from stillhouse.errors import FailedPrecondition
@@ -84,7 +84,7 @@ def test_interrupted_anywhere_it_holds_what_an_uninterrupted_one_holds(
         taken = buffer.add(read_table(part))
         assert taken == buffer.accepted_by_batch[-1]
         if buffer.due:
-            buffer.checkpoint(buffer.batches)
+            buffer.checkpoint(Position(buffer.batches, "here"))
             assert not part.exists()
     rows = by_hand(batches)
     accepted = sum(bool(row["accepted"]) for row in rows)
@@ -108,15 +108,15 @@ def test_a_death_between_shard_and_checkpoint_doubles_nothing(
     buffer = opened(tmp_path)
     for part in batches[:6]:
         buffer.add(part)
-    buffer.checkpoint(6)
+    buffer.checkpoint(Position(6, "here"))
     for part in batches[6:]:
         buffer.add(part)
     with monkeypatch.context() as patch:
         patch.setattr("services.trainer.buffer.write_text", killed)
         with pytest.raises(KeyboardInterrupt):
-            buffer.checkpoint(12)
+            buffer.checkpoint(Position(12, "here"))
     buffer = opened(tmp_path)
-    assert (buffer.batches, buffer.stream_sequence) == (6, 6)
+    assert (buffer.batches, buffer.position.sequence) == (6, 6)
     for batch in range(6, 12):
         buffer.add(read_table(RunFolder(tmp_path).part(1, batch)))
     buffer.finish(TEXTS)
@@ -133,12 +133,12 @@ def test_counts_survive_a_restart(tmp_path: Path) -> None:
     buffer = opened(tmp_path)
     for part in batches:
         buffer.add(part)
-    buffer.checkpoint(99)
+    buffer.checkpoint(Position(99, "here"))
     again = opened(tmp_path)
     assert again.funnel == buffer.funnel
     assert again.funnel[0] == LayerStats("brevity", buffer.judged, buffer.funnel[0].passed)
     assert again.accepted_by_batch == buffer.accepted_by_batch
-    assert again.stream_sequence == 99
+    assert again.position == Position(99, "here")
 
 
 def test_a_checkpoint_keeps_the_files_of_later_batches(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_checkpoint_keeps_the_files_of_later_batches(tmp_path: Path) -> None:
     buffer = opened(tmp_path)
     for batch in range(2):
         buffer.add(read_table(RunFolder(tmp_path).part(1, batch)))
-    buffer.checkpoint(2)
+    buffer.checkpoint(Position(2, "here"))
     left = [path.name for path in (tmp_path / "verdicts" / "parts").iterdir()]
     assert sorted(left) == ["gen-1-batch-000002.parquet", "gen-1-batch-000003.parquet"]
 
@@ -163,7 +163,7 @@ def test_a_damaged_checkpoint_is_refused_by_name(tmp_path: Path, text: str) -> N
 def test_a_missing_segment_is_refused_by_name(tmp_path: Path) -> None:
     buffer = opened(tmp_path)
     buffer.add(parts(3)[2])
-    buffer.checkpoint(1)
+    buffer.checkpoint(Position(1, "here"))
     for path in (tmp_path / "verdicts" / "buffer" / "gen-1" / "index").glob("segment-*"):
         path.unlink()
     with pytest.raises(FailedPrecondition, match=r"checkpoint\.json is damaged.*segment-0"):
