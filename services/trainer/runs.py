@@ -131,8 +131,10 @@ class Runs:
         """Stop a run and take its work back from the queues."""
         if run_id in self._active:
             _, task = self._active[run_id]
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            # Once: a second cancellation, or that of who asks, would cut short what ends the run.
+            if not task.cancelling():
+                task.cancel()
+            await asyncio.wait([task])
         return self.get(run_id)
 
     async def close(self) -> None:
@@ -236,12 +238,14 @@ class Runs:
             log.exception("run failed")
             ending = (RunState.FAILED, f"{type(error).__name__}: {error}")
         state, message = ending
-        await self._clear_queues(monitor.folder.id, verdicts=state is RunState.SUCCEEDED)
-        del self._active[monitor.folder.id]
-        monitor.update(state=state, message=message)
-        monitor.save()
-        metrics.ended(state)
-        log.info("run ended", extra={"state": state.value})
+        try:
+            await self._clear_queues(monitor.folder.id, verdicts=state is RunState.SUCCEEDED)
+        finally:  # also where it is cancelled in its last moment
+            del self._active[monitor.folder.id]
+            monitor.update(state=state, message=message)
+            monitor.save()
+            metrics.ended(state)
+            log.info("run ended", extra={"state": state.value})
 
     async def _clear_queues(self, run_id: str, *, verdicts: bool) -> None:
         """Take a run's work back; its verdicts too, where nobody will resume it."""
