@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from services.checkpoints.digest import digest
 from services.checkpoints.load import load_tokenizer
 from services.trainer import tables
+from services.trainer.documents import with_references
 from services.trainer.examiner import Examiner
 from services.trainer.files import RunFolder, read_table
 from services.trainer.prompts import make_prompt
 from services.trainer.systems import TEACHER, student_name
 from stillhouse.corpus import SourceDocument
-from stillhouse.corpus.read import read
+from stillhouse.corpus.read import fits, read
 from stillhouse.errors import InvalidArgument
 from stillhouse.filter.client import AsyncFilterClient
 from stillhouse.generator.client import AsyncGeneratorClient
@@ -43,18 +44,13 @@ def read_documents(path: Path, recipe: Recipe) -> list[SourceDocument]:
 
     InvalidArgument names what can't be read.
     """
-    given = recipe.corpus
     every = {"source": str(path), "min_sentences": 1, "max_characters": 2**31}
-    named = {"text_field": _FIELDS[0], "reference_field": _FIELDS[1]}
-    try:
-        found = read(given.model_copy(update={**every, **named}))
-    except InvalidArgument:
-        found = read(given.model_copy(update=every))
+    given = recipe.corpus.model_copy(update=every)
+    named = given.model_copy(update={"text_field": _FIELDS[0], "reference_field": _FIELDS[1]})
+    found = read(named if fits(named) else given)
     if not found.documents:
         raise InvalidArgument("--documents", f"{path} holds no document")
-    if recipe.task == "paraphrase":
-        return [replace(one, reference=one.text) for one in found.documents]
-    return found.documents
+    return with_references(found.documents, recipe)
 
 
 def trained_on(run: RunFolder, documents: Sequence[SourceDocument]) -> str:

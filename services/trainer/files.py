@@ -1,6 +1,8 @@
 """The folder of a run and the files in it, each written whole or not at all.
 
+.lock                       held by the process that works on the run
 recipe.yaml                 the recipe with every default filled in
+models.json                 the digests of its teacher and of what its students start from
 state.json                  how far the run has come
 documents.parquet           what it reads; `held_out` marks the evaluation's
 verdicts/parts/             one file a batch, until the training buffer has it
@@ -19,6 +21,7 @@ report.md
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -45,10 +48,30 @@ class RunFolder:
         """The run's id: the folder's name."""
         return self.path.name
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the folder against other processes; it must be there.
+
+        FailedPrecondition while another one works on it.
+        """
+        with (self.path / ".lock").open("ab") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise FailedPrecondition(
+                    f"another process works on {self.path}; wait for it, or stop it"
+                ) from None
+            yield
+
     @property
     def recipe(self) -> Path:
         """The recipe as run."""
         return self.path / "recipe.yaml"
+
+    @property
+    def models(self) -> Path:
+        """The digests of the models it began with."""
+        return self.path / "models.json"
 
     @property
     def state(self) -> Path:
@@ -181,15 +204,21 @@ def read_json(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """A folder beside `path` to fill; it takes the place of `path` when the block ends well."""
+    """A folder beside `path` to fill; it takes the place of `path` when the block ends well.
+
+    All of it is on disk before it does, so that no failure of power leaves it with empty files.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
         yield part
         part.chmod(0o755)
+        for place in (*part.rglob("*"), part):
+            _sync(place)
         if path.exists():
             shutil.rmtree(path)
         os.replace(part, path)
+        _sync(path.parent)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
@@ -201,8 +230,16 @@ def replacing_file(path: Path) -> Iterator[Path]:
     part = path.with_name(f".{path.name}.part")
     try:
         yield part
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
+        _sync(part)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Have a file or folder on disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

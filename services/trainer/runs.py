@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import random
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +30,14 @@ from services.topology import (
 from services.trainer import metrics, tables
 from services.trainer.cascades import cascade_of
 from services.trainer.conductor import Backends, Conductor
-from services.trainer.files import RunFolder, replacing_folder, write_table, write_text
+from services.trainer.documents import documents_of
+from services.trainer.files import (
+    RunFolder,
+    read_json,
+    replacing_folder,
+    write_table,
+    write_text,
+)
 from services.trainer.monitor import Monitor, Saved, load_saved
 from services.trainer.ordering import by_cost, probes
 from services.trainer.prompts import derived_seed, make_plan
@@ -80,7 +89,7 @@ class Runs:
             recipe = await self._backends.with_index(recipe, teacher)
             if recipe.filter.order == "cost":
                 recipe = await self._ordered(recipe)
-            run = await asyncio.to_thread(self._prepare, recipe, run_id)
+            run = await asyncio.to_thread(self._prepare, recipe, run_id, _digests(teacher, start))
             folder = RunFolder(self._folder / run_id)
             self._start(Monitor(folder, Saved(run, attempt=0)), recipe, teacher, start)
         return run
@@ -182,15 +191,20 @@ class Runs:
         try:
             recipe = Recipe.parse(folder.recipe.read_text(encoding="utf-8"))
             teacher = materialise(recipe.teacher.model, self._models)
-            return recipe, teacher, self._start_of_students(recipe)
+            start = self._start_of_students(recipe)
         except (OSError, UnicodeDecodeError, InvalidArgument) as error:
             raise FailedPrecondition(f"{folder.recipe} no longer holds: {error}") from None
+        before = read_json(folder.models) if folder.models.exists() else {}
+        for key, now in _digests(teacher, start).items():
+            if before.get(key, now) != now:
+                raise FailedPrecondition(
+                    f"recipe.{key} is another model than the run began with: put the one of "
+                    f"digest {before[key][:16]} back, or create a new run"
+                )
+        return recipe, teacher, start
 
-    def _prepare(self, recipe: Recipe, run_id: str) -> Run:
-        documents = corpus.load(recipe.corpus)
-        if recipe.task == "paraphrase":  # compared with its source, for want of anything better
-            documents = [replace(one, reference=one.text) for one in documents]
-        training, held_out = corpus.split(documents, recipe.corpus.held_out, recipe.seed)
+    def _prepare(self, recipe: Recipe, run_id: str, models: Mapping[str, str]) -> Run:
+        training, held_out = documents_of(recipe)
         # A corpus is often sorted by origin; a generation shall see something of everything.
         random.Random(derived_seed(recipe.seed, "order")).shuffle(training)
         make_plan(recipe, len(training), 0)
@@ -206,6 +220,7 @@ class Runs:
         with replacing_folder(path) as part:
             folder = RunFolder(part)
             write_text(folder.recipe, recipe.to_yaml())
+            write_text(folder.models, json.dumps(models))
             write_table(folder.documents, tables.documents_table(training, held_out))
             Monitor(folder, Saved(run, attempt=0)).save()
         return run
@@ -217,13 +232,18 @@ class Runs:
         teacher: ModelPointer,
         start: ModelPointer | None,
     ) -> None:
+        alone = contextlib.ExitStack()
+        alone.enter_context(monitor.folder.alone())
         conductor = Conductor(monitor, recipe, teacher, self._backends, start)
-        task = asyncio.create_task(self._conduct(conductor, monitor))
+        task = asyncio.create_task(self._conduct(conductor, monitor, alone))
         self._active[monitor.folder.id] = (monitor, task)
 
-    async def _conduct(self, conductor: Conductor, monitor: Monitor) -> None:
+    async def _conduct(
+        self, conductor: Conductor, monitor: Monitor, alone: contextlib.ExitStack
+    ) -> None:
         """Run it in one trace: its caller's, or one of its own."""
-        with logs.bound(run=monitor.folder.id), tracing.span("run", run=monitor.folder.id):
+        run = monitor.folder.id
+        with alone, logs.bound(run=run), tracing.span("run", run=run):
             await self._to_the_end(conductor, monitor)
 
     async def _to_the_end(self, conductor: Conductor, monitor: Monitor) -> None:
@@ -256,6 +276,12 @@ class Runs:
             await js.delete_consumer(VERDICTS, f"trainer-{run_id}")
             if verdicts:
                 await js.purge_stream(VERDICTS, subject=verdicts_subject(run_id))
+
+
+def _digests(teacher: ModelPointer, start: ModelPointer | None) -> dict[str, str]:
+    """What models.json holds, by the keys of the recipe that name the models."""
+    named = {"teacher.model": teacher, "student.start": start}
+    return {key: one.digest for key, one in named.items() if one is not None}
 
 
 def _results(monitor: Monitor) -> str:

@@ -99,3 +99,13 @@ def test_parts_sort_in_the_order_of_their_batches() -> None:
     paths = [folder.part(1, batch) for batch in (9, 10, 100)]
     assert paths == sorted(paths)
     assert folder.id == "run"
+
+
+def test_two_processes_never_work_on_one_run(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    with folder.alone():
+        other = folder.alone()
+        with pytest.raises(FailedPrecondition, match="another process works on"):
+            other.__enter__()
+    with folder.alone():
+        pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,11 +12,13 @@ import pytest
 
 from services.trainer import runs
 from services.trainer.conductor import Backends
-from services.trainer.files import RunFolder
+from services.trainer.files import RunFolder, write_text
 from services.trainer.monitor import Monitor, Saved
+from stillhouse.errors import FailedPrecondition
 from stillhouse.generator.types import ModelPointer
 from stillhouse.recipe import Recipe
 from stillhouse.trainer.types import Run, RunState, Stage
+from tests.support.tiny_model import make_tiny_model
 
 
 class Broker:
@@ -97,3 +100,17 @@ async def test_a_task_cancelled_while_it_ends_leaves_no_active_run(
     await asyncio.gather(task, return_exceptions=True)
     assert found.monitor("r") is None
     assert found.get("r").state is RunState.CANCELLED
+
+
+def test_a_run_is_not_resumed_by_another_teacher(tmp_path: Path) -> None:
+    teacher = make_tiny_model(tmp_path / "teacher")
+    folder = RunFolder(tmp_path / "r")
+    recipe = Recipe.parse(f"name: r\nteacher: {{model: {teacher.uri}}}")
+    write_text(folder.recipe, recipe.to_yaml())
+    found = runs.Runs(tmp_path, tmp_path / "models", cast(Backends, None))
+    write_text(folder.models, json.dumps({"teacher.model": teacher.digest}))
+    assert found._read_again(folder)[1].digest == teacher.digest
+    other = "ab" * 32
+    write_text(folder.models, json.dumps({"teacher.model": other}))
+    with pytest.raises(FailedPrecondition, match=rf"recipe\.teacher\.model .*{other[:16]} back"):
+        found._read_again(folder)

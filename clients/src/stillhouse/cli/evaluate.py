@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,6 @@ import yaml
 from rich.console import Console
 from rich.markdown import Markdown
 
-from stillhouse import corpus
 from stillhouse.cli.options import RUNS, WORKSPACE
 from stillhouse.corpus import SourceDocument
 from stillhouse.errors import InvalidArgument, NotFound
@@ -65,7 +65,7 @@ def evaluate(
     rivals = prepare_rivals(job.recipe, config.teacher, space)
     config = replace(config, independent=rivals.critic, servers=rivals.servers)
     console.print(f"starting the services, logs in {config.logs_folder}", highlight=False)
-    with running(config) as stack:
+    with job.out.alone() if job.whole else nullcontext(), running(config) as stack:
         report = complete(job, config.teacher, rivals, stack.targets, console)
     console.print(Markdown(report.read_text(encoding="utf-8")))
     console.print(f"results in {report.parent}", highlight=False, soft_wrap=True)
@@ -130,6 +130,7 @@ def _job(
     what: str, documents: Path | None, systems: tuple[str, ...], out: Path | None, runs: Path
 ) -> Job:
     from services.experiments.evaluating import read_documents, trained_on  # noqa: PLC0415
+    from services.trainer.documents import documents_of  # noqa: PLC0415
     from services.trainer.files import RunFolder  # noqa: PLC0415
 
     run = None if Path(what).is_file() else RunFolder(runs / what)
@@ -147,11 +148,15 @@ def _job(
         name += trained_on(run, held_out) if run else ""
         default = run.path / "evaluations" / documents.stem if run else None
     else:
-        _, held_out = corpus.split(corpus.load(recipe.corpus), recipe.corpus.held_out, recipe.seed)
+        _, held_out = documents_of(recipe)
         default = None
     place = out or default
     if place is None:
         raise InvalidArgument("--out", "is needed for a recipe: a folder for the results")
+    if not held_out:
+        raise InvalidArgument(
+            "recipe.corpus.held_out", "holds no document out: raise it, or give --documents"
+        )
     return Job(recipe, run, RunFolder(place), held_out, False, name)
 
 

@@ -57,6 +57,14 @@ def read(corpus: Corpus) -> Reading:
     return usable(list(documents.values()), corpus, repeated)
 
 
+def fits(corpus: Corpus) -> bool:
+    """Whether the first row of `corpus.source` can be read and has the field of the text."""
+    try:
+        return corpus.text_field in next(_rows(corpus), ("", {}))[1]
+    except InvalidArgument:
+        return False
+
+
 def usable(documents: list[SourceDocument], corpus: Corpus, repeated: int = 0) -> Reading:
     """The documents within the recipe's bounds of length."""
     short = [one for one in documents if len(sentences(one.text)) < corpus.min_sentences]
