@@ -16,7 +16,7 @@ from services.generator.backends.completions import Models
 from services.generator.backends.patience import Patience, Refused
 from services.generator.backends.remote import checked_url
 from services.generator.settings import GeneratorSettings
-from services.trainer.comparison import pairs
+from services.trainer.comparison import check_documents, pairs
 from services.trainer.files import RunFolder, read_table, write_table
 from services.trainer.pairwise import SCHEMA, Answer, outcome
 from services.trainer.systems import in_order
@@ -115,18 +115,28 @@ async def judge(
     try:
         model = await client.open()
         names = in_order((path.stem for path in folder.evaluations()), recipe.generations)
-        texts = {name: read_table(folder.evaluation(name))["text"].to_pylist() for name in names}
+        tables = {name: read_table(folder.evaluation(name)) for name in names}
+        check_documents(tables)
+        texts = {name: table["text"].to_pylist() for name, table in tables.items()}
         before = _before(folder)
         rows: list[Mapping[str, str]] = []
         for system, versus in pairs(names, recipe):
             say(f"{system} against {versus}")
-            rows += await asyncio.gather(
+            answers = await asyncio.gather(
                 *(
                     _row(client, model, recipe.task, (system, versus), one, both, before)
                     for one, *both in zip(documents, texts[system], texts[versus], strict=True)
-                )
+                ),
+                return_exceptions=True,
             )
-        write_table(folder.judgements, pa.Table.from_pylist(rows, schema=SCHEMA))
+            failed = [one for one in answers if isinstance(one, BaseException)]
+            rows += [one for one in answers if not isinstance(one, BaseException)]
+            if failed:  # what was said is paid for, and is not asked again
+                everything = {**before, **{row["key"]: row for row in rows}}
+                if everything:
+                    _write(folder, list(everything.values()))
+                raise failed[0]
+        _write(folder, rows)
     finally:
         await client.close()
 
@@ -167,6 +177,10 @@ def _answer(told: str, place: str) -> Answer:
     if told in ("A", "B"):
         return "system" if told == place else "versus"
     return "tie" if told == "TIE" else "unclear"
+
+
+def _write(folder: RunFolder, rows: Sequence[Mapping[str, str]]) -> None:
+    write_table(folder.judgements, pa.Table.from_pylist(rows, schema=SCHEMA))
 
 
 def _before(folder: RunFolder) -> dict[str, Mapping[str, str]]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from services.trainer.evaluation import METRICS
 from services.trainer.statistics import Interval, Values, bootstrap, paired_bootstrap
 from services.trainer.systems import TEACHER, further, student_name
+from stillhouse.errors import FailedPrecondition
 from stillhouse.recipe import Recipe
 
 SCHEMA = pa.schema(
@@ -37,11 +38,26 @@ class Row:
 
 
 def compare(tables: Mapping[str, pa.Table], recipe: Recipe) -> list[Row]:
-    """The means of each system by name, then the differences of `pairs`."""
+    """The means of each system by name, then the differences of `pairs`.
+
+    FailedPrecondition as `check_documents`.
+    """
+    check_documents(tables)
     found = [alone(name, table, recipe) for name, table in tables.items()]
     return found + [
         difference(one, other, tables, recipe) for one, other in pairs(list(tables), recipe)
     ]
+
+
+def check_documents(tables: Mapping[str, pa.Table]) -> None:
+    """FailedPrecondition names a table that is of other documents than the first."""
+    first = next(iter(tables), "")
+    for name, table in tables.items():
+        if not table["source_id"].equals(tables[first]["source_id"]):
+            raise FailedPrecondition(
+                f"the table of {name!r} is of other documents than that of {first!r}: remove "
+                f"evaluation/{name}.parquet, or evaluate into another folder (--out)"
+            )
 
 
 def pairs(systems: Sequence[str], recipe: Recipe) -> list[tuple[str, str]]:

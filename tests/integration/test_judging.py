@@ -125,6 +125,33 @@ async def test_what_was_judged_is_not_asked_again_unless_a_text_changed(
     assert set(server.asked) == {("Water boils.", "New."), ("New.", "Water boils.")}
 
 
+async def test_what_was_said_before_a_failure_is_not_asked_again(
+    folder: RunFolder, server: JudgeServer
+) -> None:
+    recipe = recipe_of(server.url)
+    server.failures = [400]
+    with pytest.raises(FailedPrecondition, match="refuses: 400"):
+        await judge(recipe, folder, DOCUMENTS, silent)
+    said_before = list(server.asked)
+    assert said_before
+    server.asked.clear()
+    await judge(recipe, folder, DOCUMENTS, silent)
+    assert len(server.asked) < 6
+    assert pq.read_table(folder.judgements)["outcome"].to_pylist() == ["win", "tie", "tie", "win"]
+
+
+async def test_tables_of_other_documents_are_refused_by_name(
+    folder: RunFolder, server: JudgeServer
+) -> None:
+    """One that an evaluation of other documents left in the same folder."""
+    others = [SourceDocument(f"other-{one.id}", one.text, one.reference) for one in DOCUMENTS]
+    opinions = [Opinions(Verdict("x", True), {}, {}) for _ in others]
+    table = evaluation.table(others, TEXTS["teacher"], opinions, 5)
+    write_table(folder.evaluation("student gen 1"), table)
+    with pytest.raises(FailedPrecondition, match=r"'student gen 1' is of other documents .*--out"):
+        await judge(recipe_of(server.url), folder, DOCUMENTS, silent)
+
+
 async def test_a_busy_judge_is_asked_again(folder: RunFolder, server: JudgeServer) -> None:
     server.failures = [503, 429]
     waits: list[float] = []
@@ -150,7 +177,8 @@ async def test_what_hinders_a_judge_is_told(folder: RunFolder, server: JudgeServ
     server.failures = [401] * 20
     with pytest.raises(FailedPrecondition, match="STILLHOUSE_BACKEND_API_KEY"):
         await judge(recipe_of(server.url, "one"), folder, DOCUMENTS, silent)
-    assert not folder.judgements.exists()
+    # The texts that are equal, of which nobody was asked.
+    assert pq.read_table(folder.judgements)["outcome"].to_pylist() == ["tie"]
     away = recipe_of("http://127.0.0.1:1", "one")
     assert away.evaluation.judge
 

@@ -13,6 +13,7 @@ from services.experiments.evaluating import (
     systems_of,
     trained_on,
 )
+from services.trainer.documents import documents_of
 from stillhouse.corpus import SourceDocument
 from stillhouse.errors import InvalidArgument
 from stillhouse.generator.types import ModelPointer
@@ -50,6 +51,22 @@ def test_documents_without_the_fields_are_refused(tmp_path: Path) -> None:
         read_documents(write(tmp_path / "a.jsonl", {"else": "x"}), RECIPE)
     with pytest.raises(InvalidArgument, match="holds no document"):
         read_documents(write(tmp_path / "b.jsonl"), RECIPE)
+
+
+def test_the_error_of_a_file_is_its_own(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", {"document": "One.", "summary": "Ref."})
+    path.write_text(path.read_text() + '{"document": 7}\n')
+    with pytest.raises(InvalidArgument, match=r"line 2: field 'document' holds int"):
+        read_documents(path, RECIPE)
+
+
+def test_paraphrases_are_held_out_too(tmp_path: Path) -> None:
+    rows = [{"body": f"One two three four {n}. B."} for n in range(9)]
+    source = write(tmp_path / "a.jsonl", *rows)
+    given = f"{{source: {source}, text_field: body, unit: sentence, held_out: 3, min_sentences: 1}}"
+    training, held_out = documents_of(Recipe.parse(f"task: paraphrase\ncorpus: {given}"))
+    assert (len(training), len(held_out)) == (6, 3)
+    assert all(one.reference == one.text for one in held_out)
 
 
 def test_documents_that_were_trained_on_are_counted(tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ import pytest
 
 from services.trainer import comparison, evaluation, obtained, plots
 from services.trainer.evaluation import METRICS, Opinions
-from services.trainer.files import RunFolder, write_table
+from services.trainer.files import RunFolder, read_table, write_table
 from services.trainer.reporting import compare, quality, write_comparison
 from services.trainer.statistics import paired_bootstrap
 from stillhouse.corpus import SourceDocument
+from stillhouse.errors import FailedPrecondition
 from stillhouse.filter.types import LayerStats, Verdict
 from stillhouse.recipe import Recipe
 from stillhouse.trainer.types import GenerationProgress
@@ -136,6 +137,14 @@ def test_differences_are_of_the_same_documents() -> None:
     lines = comparison.to_table(rows)
     assert len(lines) == 3 * len(METRICS)
     assert lines.schema == comparison.SCHEMA
+
+
+def test_tables_of_other_documents_are_not_compared(folder: RunFolder) -> None:
+    found = {name: read_table(folder.evaluation(name)) for name in ("teacher", "big")}
+    names = pa.array([f"x{n}" for n in range(len(found["big"]))])
+    found["big"] = found["big"].set_column(0, "source_id", names)
+    with pytest.raises(FailedPrecondition, match=r"table of 'big' is of other .*big\.parquet"):
+        comparison.compare(found, RECIPE)
 
 
 # plots and the page
