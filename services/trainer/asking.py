@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,10 @@ class Asking:
         """The prompt for a document's text, the code of what is asked for behind the text."""
         told = f"{text}\n\n{asked.code}" if asked.code else text
         return make_prompt(told, self.prompt, self.tokenizer)
+
+    def each(self, documents: Iterable[SourceDocument]) -> dict[str, str]:
+        """Prompts by document id."""
+        return {one.id: self.about(one.text) for one in documents}
 
 
 def asked_in_turn(

@@ -35,6 +35,7 @@ from services.trainer.provenance import record
 from services.trainer.reporting import write_report
 from services.trainer.schedule import Schedule
 from services.trainer.stopping import Decision, decide, exhausted
+from services.trainer.students.pairs import Pair
 from services.trainer.students.progress import Progress
 from services.trainer.students.running import trained
 from services.trainer.students.start import start_of
@@ -132,7 +133,8 @@ class Conductor:
         self, training: Sequence[SourceDocument], held_out: Sequence[SourceDocument]
     ) -> None:
         asking = Asking(self._recipe.prompt, load_tokenizer(Path(self._teacher.uri)))
-        prompts = {one.id: asking.about(one.text) for one in (*training, *held_out)}
+        # In threads, all that takes long with many documents: health is answered meanwhile.
+        prompts = await asyncio.to_thread(asking.each, [*training, *held_out])
         self._stage(Stage.EVALUATING)
         await patiently(lambda: self._backends.check(self._recipe, self._teacher))
         examiner = self._examiner(held_out)
@@ -140,7 +142,7 @@ class Conductor:
         await examiner.model(systems.TEACHER, self._teacher, prompts)
         teacher, consumed = self._teacher, 0
         student = self._asking_students()
-        untold = {one.id: student.about(one.text) for one in held_out}
+        untold = student.each(held_out)
         for generation in range(1, self._recipe.generations + 1):
             self._monitor.update(generation=generation)
             plan = make_plan(self._recipe, len(training), consumed)
@@ -158,7 +160,8 @@ class Conductor:
             if expert:
                 await examiner.model(system, teacher, prompts)
             else:
-                prompts = asked_in_turn(student, training, self._recipe.control)
+                control = self._recipe.control
+                prompts = await asyncio.to_thread(asked_in_turn, student, training, control)
                 await examiner.model(system, teacher, untold)
                 await self._ask_buckets(generation, teacher, student, examiner, held_out)
             await self._publish(teacher)
@@ -243,7 +246,7 @@ class Conductor:
             plan=plan,
             documents=[Document(one.id, one.text) for one in training],
             prompts=[prompts[one.id] for one in training],
-            constraints=self._constraints(training),
+            constraints=await asyncio.to_thread(self._constraints, training),
             outline=lambda text: outline_of(text, self._recipe.constraints.compression),
         )
         collector = Collector(self._backends.js, self._backends.publisher, self._folder)
@@ -300,10 +303,9 @@ class Conductor:
         if not folder.exists():
             self._stage(Stage.TRAINING)
             seed = derived_seed(recipe.seed, f"student {generation}")
-            rows = read_table(self._folder.dataset(generation)).to_pylist()
             job = Job(
                 start=start,
-                pairs=pairs_of(rows, asking, recipe, seed),
+                pairs=await asyncio.to_thread(self._pairs, generation, asking, recipe, seed),
                 settings=recipe.student,
                 seed=seed,
                 folder=folder,
@@ -317,6 +319,10 @@ class Conductor:
         if not (folder / MANIFEST).exists():
             await asyncio.to_thread(self._record, student, teacher, start)
         return student
+
+    def _pairs(self, generation: int, asking: Asking, recipe: Recipe, seed: int) -> list[Pair]:
+        rows = read_table(self._folder.dataset(generation)).to_pylist()
+        return pairs_of(rows, asking, recipe, seed)
 
     def _record(self, student: ModelPointer, teacher: ModelPointer, start: ModelPointer) -> None:
         generation, seed = student.generation, self._recipe.seed

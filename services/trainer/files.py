@@ -26,7 +26,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -179,12 +179,12 @@ def write_bytes(path: Path, content: bytes) -> None:
         part.write_bytes(content)
 
 
-def read_table(path: Path) -> pa.Table:
-    """Read a Parquet file; NotFound or FailedPrecondition name it."""
+def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a Parquet file, or some of its columns; NotFound or FailedPrecondition name it."""
     if not path.is_file():
         raise NotFound(f"no file {path}")
     try:
-        return pq.read_table(path)
+        return pq.read_table(path, columns=columns)
     except pa.ArrowException as error:
         raise FailedPrecondition(f"{path} is damaged: {error}") from None
 

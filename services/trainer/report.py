@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from typing import TypeVar
 
 from services.trainer import comparison_page
 from services.trainer.comparison import Row
 from stillhouse.recipe import Recipe
 from stillhouse.trainer.types import Diversity, GenerationProgress, JudgedCandidate
+
+_T = TypeVar("_T")
 
 _SHOWN = 10
 _CUT = (
@@ -126,13 +129,12 @@ def _diversity(found: Diversity) -> str:
     )
 
 
-def spread(rows: Iterable[JudgedCandidate], count: int = _SHOWN) -> list[JudgedCandidate]:
+def spread(rows: Sequence[_T], count: int = _SHOWN) -> list[_T]:
     """`count` rows evenly spaced over all of them, so that no part is favoured."""
-    everything = list(rows)
-    if len(everything) <= count:
-        return everything
-    step = len(everything) / count
-    return [everything[int(i * step)] for i in range(count)]
+    if len(rows) <= count:
+        return list(rows)
+    step = len(rows) / count
+    return [rows[int(i * step)] for i in range(count)]
 
 
 def _percent(part: int, whole: int) -> str:

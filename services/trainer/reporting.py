@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
 
 from services.trainer import (
     comparison,
@@ -19,7 +22,7 @@ from services.trainer.report import Report, spread
 from services.trainer.systems import in_order
 from stillhouse.corpus import SourceDocument
 from stillhouse.recipe import Recipe
-from stillhouse.trainer.types import Run
+from stillhouse.trainer.types import JudgedCandidate, Run
 
 _SAMPLE = 500  # accepted samples of a generation that its quality is measured of
 
@@ -27,12 +30,6 @@ _SAMPLE = 500  # accepted samples of a generation that its quality is measured o
 def write_report(folder: RunFolder, recipe: Recipe, teacher_digest: str, run: Run) -> None:
     """Write report.md with its plots, and the comparison as a table."""
     training, held_out = tables.documents_from(read_table(folder.documents))
-    judged = [
-        row
-        for generation in range(1, recipe.generations + 1)
-        if folder.verdicts(generation).exists()
-        for row in tables.judged_candidates(read_table(folder.verdicts(generation)))
-    ]
     rows = compare(folder, recipe)
     sets = quality(folder, recipe)
     report = Report(
@@ -48,8 +45,8 @@ def write_report(folder: RunFolder, recipe: Recipe, teacher_digest: str, run: Ru
         judged=_judged(folder, recipe),
         quality=quality_table.markdown(sets) if sets else "",
         plots=plots.write(folder, recipe, run.progress, rows, sets),
-        accepted=spread(row for row in judged if row.accepted),
-        rejected=spread(row for row in judged if not row.accepted),
+        accepted=samples(folder, recipe, accepted=True),
+        rejected=samples(folder, recipe, accepted=False),
         texts={one.id: one.text for one in training},
         stop_reason=run.stop_reason,
     )
@@ -89,6 +86,23 @@ def quality(folder: RunFolder, recipe: Recipe) -> list[quality_table.Measured]:
             pairs = [(row["document"], row["summary"]) for row in rows.to_pylist()]
             sets[f"generation {generation}"] = pairs
     return quality_table.measured(sets, _SAMPLE, recipe.seed)
+
+
+def samples(folder: RunFolder, recipe: Recipe, *, accepted: bool) -> list[JudgedCandidate]:
+    """A few of the candidates of all generations, evenly spaced; one row group is in memory."""
+    paths = [folder.verdicts(number) for number in range(1, recipe.generations + 1)]
+    rows = {}
+    for path in filter(Path.exists, paths):
+        flags = read_table(path, ["accepted"])["accepted"].to_numpy()
+        rows[path] = np.flatnonzero(flags == accepted)
+    chosen = spread(range(sum(map(len, rows.values()))))
+    found: list[JudgedCandidate] = []
+    start = 0
+    for path, places in rows.items():
+        here = [int(places[one - start]) for one in chosen if 0 <= one - start < len(places)]
+        found += tables.judged_candidates(tables.rows_at(path, here))
+        start += len(places)
+    return found
 
 
 def _judged(folder: RunFolder, recipe: Recipe) -> str:

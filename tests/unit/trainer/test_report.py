@@ -1,16 +1,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import pyarrow.parquet as pq
+import pytest
+
+from services.trainer import tables
 from services.trainer.cascades import cascade_of, faithfulness_first
 from services.trainer.comparison import Row
 from services.trainer.evaluation import METRICS
+from services.trainer.files import read_table
 from services.trainer.funnel import funnel
 from services.trainer.report import Report, spread
+from services.trainer.reporting import samples
 from services.trainer.statistics import Interval
 from stillhouse.filter.types import LayerStats, Verdict
 from stillhouse.recipe import Recipe
 from stillhouse.trainer.types import Diversity, GenerationProgress, JudgedCandidate
+from tests.support.finished_run import make_run
 
 NONE = Interval(float("nan"), float("nan"), float("nan"), 0)
 KNOWN = Interval(0.5, 0.25, 0.75, 9)
@@ -143,8 +151,24 @@ def test_samples_are_spread_over_all() -> None:
     rows = [replace(ACCEPTED, sample_index=number) for number in range(100)]
     assert [row.sample_index for row in spread(rows)] == list(range(0, 100, 10))
     assert [row.sample_index for row in spread(rows[:11], 4)] == [0, 2, 5, 8]
-    assert spread(iter(rows[:3])) == rows[:3]
+    assert spread(rows[:3]) == rows[:3]
     assert spread([]) == []
+
+
+@pytest.mark.parametrize("rows", [1, 3, 1000])
+def test_samples_come_from_all_generations_and_row_groups(tmp_path: Path, rows: int) -> None:
+    documents = {f"d{n}": f"Text {n}." for n in range(50)}
+    recipe = Recipe(generations=2)
+    folder = make_run(tmp_path / "r-1", documents, [(one, one) for one in documents], recipe=recipe)
+    everything = []
+    for generation in (1, 2):
+        path = folder.verdicts(generation)
+        table = read_table(path)
+        pq.write_table(table, path, row_group_size=rows)
+        everything += tables.judged_candidates(table)
+    for accepted in (True, False):
+        wanted = spread([one for one in everything if one.accepted == accepted])
+        assert samples(folder, recipe, accepted=accepted) == wanted
 
 
 # funnel
