@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -233,9 +234,19 @@ def _samples(folder: RunFolder) -> RunSamples:
 
 def _distinct(runs: Sequence[RunSamples], near_duplicate: float) -> tuple[list[Sample], list[str]]:
     """The samples that the training buffer takes, each task in a buffer of its own; and the
-    names of their scores.
+    names of their scores. The buffers lie in a folder that is gone afterwards.
     """
-    buffers = {run.recipe.task: NearDuplicates(near_duplicate) for run in runs}
+    with TemporaryDirectory(prefix="stillhouse-export-") as folder:
+        tasks = sorted({run.recipe.task for run in runs})
+        buffers: dict[str, NearDuplicates] = {
+            one: NearDuplicates(near_duplicate, Path(folder, one)) for one in tasks
+        }
+        return _chosen(runs, buffers)
+
+
+def _chosen(
+    runs: Sequence[RunSamples], buffers: Mapping[str, NearDuplicates]
+) -> tuple[list[Sample], list[str]]:
     kept: list[Sample] = []
     scores: set[str] = set()
     for number, run in enumerate(runs):
@@ -248,6 +259,8 @@ def _distinct(runs: Sequence[RunSamples], near_duplicate: float) -> tuple[list[S
                     text = text_digest(row["document"])
                     kept.append(Sample(number, file, place, row["source_id"], text))
                     scores.update(dict(row["scores"]))
+                seen.flush()
+                seen.tidy()
     return kept, sorted(scores)
 
 

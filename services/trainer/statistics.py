@@ -13,6 +13,8 @@ from rouge_score.rouge_scorer import RougeScorer
 ROUGE = {"rouge_1": "rouge1", "rouge_2": "rouge2", "rouge_l": "rougeL"}
 """Our names of the measures, and the scorer's."""
 
+_DRAWS = 4_000_000  # of the bootstrap at a time: 32 MB of places, as much of values
+
 Values = NDArray[np.float64]
 
 
@@ -62,8 +64,13 @@ def bootstrap(values: Values, *, resamples: int, seed: int) -> Interval:
     finite = values[np.isfinite(values)]
     if finite.size == 0:
         return Interval(float("nan"), float("nan"), float("nan"), 0)
-    draws = np.random.default_rng(seed).integers(0, finite.size, (resamples, finite.size))
-    low, high = np.percentile(finite[draws].mean(axis=1), [2.5, 97.5])
+    generator, size = np.random.default_rng(seed), finite.size
+    rows = max(1, _DRAWS // size)  # at a time, lest the draws of many documents fill the memory
+    means = [
+        finite[generator.integers(0, size, (min(rows, resamples - done), size))].mean(axis=1)
+        for done in range(0, resamples, rows)
+    ]
+    low, high = np.percentile(np.concatenate(means), [2.5, 97.5])
     return Interval(float(finite.mean()), float(low), float(high), int(finite.size))
 
 

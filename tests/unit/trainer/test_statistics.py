@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.trainer import statistics
 from services.trainer.funnel import funnel
 from services.trainer.statistics import (
     Interval,
@@ -51,6 +52,14 @@ def test_bootstrap_covers_the_mean_and_narrows() -> None:
     assert small.low < small.mean < small.high
     assert large.high - large.low < (small.high - small.low) / 4
     assert large.low < 5 < large.high
+
+
+@pytest.mark.parametrize("draws", [1, 70, 1000])
+def test_bootstrap_is_the_same_in_parts(draws: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(0).normal(size=33)
+    whole = bootstrap(values, resamples=101, seed=3)
+    monkeypatch.setattr(statistics, "_DRAWS", draws)
+    assert bootstrap(values, resamples=101, seed=3) == whole
 
 
 def test_bootstrap_passes_over_nan_and_says_how_many_counted() -> None:
