@@ -9,9 +9,9 @@ from typing import Any
 
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from services.trainer.control import NOTHING, Buckets, in_turn, measured
 from services.trainer.prompts import make_prompt
 from services.trainer.students.pairs import Pair
+from stillhouse.control import NOTHING, Buckets, in_turn, measured
 from stillhouse.corpus import SourceDocument
 from stillhouse.recipe import Control, PromptTemplate, Recipe
 
@@ -31,8 +31,7 @@ class Asking:
 
     def about(self, text: str, asked: Buckets = NOTHING) -> str:
         """The prompt for a document's text, the code of what is asked for behind the text."""
-        told = f"{text}\n\n{asked.code}" if asked.code else text
-        return make_prompt(told, self.prompt, self.tokenizer)
+        return make_prompt(asked.behind(text), self.prompt, self.tokenizer)
 
     def each(self, documents: Iterable[SourceDocument]) -> dict[str, str]:
         """Prompts by document id."""

@@ -16,8 +16,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from services.trainer.asking import Asking
-from services.trainer.control import NOTHING, Kind, bucket, value
 from services.trainer.statistics import Interval, bootstrap
+from stillhouse.control import NOTHING, Kind, bucket, value
 from stillhouse.corpus import SourceDocument
 from stillhouse.generator.types import Prompt
 from stillhouse.recipe import Control

@@ -14,7 +14,7 @@ class Pair:
     """A prompt and the target that the student shall answer.
 
     `source` names the document behind it, `bucket` what its target was measured to be
-    (`services.trainer.control`); both are for splitting and balancing alone.
+    (`stillhouse.control`); both are for splitting and balancing alone.
     """
 
     prompt: str

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from services.trainer.asking import Asking, asked_in_turn, expert_recipe, pairs_of
-from services.trainer.control import Buckets
+from stillhouse.control import Buckets
 from stillhouse.corpus import SourceDocument
 from stillhouse.recipe import Control, PromptTemplate, Recipe
 from tests.support.tiny_model import tiny_tokenizer

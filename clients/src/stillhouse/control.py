@@ -39,6 +39,10 @@ class Buckets:
             if number is not None
         )
 
+    def behind(self, text: str) -> str:
+        """A document with what is asked of its target: what a student's template is filled with."""
+        return f"{text}\n\n{self.code}" if self.code else text
+
 
 NOTHING = Buckets()
 

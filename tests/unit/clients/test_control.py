@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.trainer.control import NOTHING, Buckets, bucket, in_turn, measured, value
+from stillhouse.control import NOTHING, Buckets, bucket, in_turn, measured, value
 from stillhouse.errors import InvalidArgument
 from stillhouse.recipe import Control, Recipe
 
@@ -90,3 +90,9 @@ def test_a_recipe_of_no_such_buckets_is_refused(values: str, field: str, said: s
     with pytest.raises(InvalidArgument, match=said) as caught:
         Recipe.parse(f"control: {values}")
     assert caught.value.field.startswith(field)
+
+
+def test_a_document_with_what_is_asked_behind_it() -> None:
+    asked = Buckets(length=1, extractiveness=0).behind("A text.")
+    assert asked == "A text.\n\nlength" + " 1" * 10 + "\nextractiveness" + " 0" * 10
+    assert NOTHING.behind("A text.") == "A text."
