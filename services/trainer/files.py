@@ -52,7 +52,8 @@ class RunFolder:
     def alone(self) -> Iterator[None]:
         """Hold the folder against other processes; it must be there.
 
-        FailedPrecondition while another one works on it.
+        What one that was killed left of a student is removed. FailedPrecondition while another
+        one works on it.
         """
         with (self.path / ".lock").open("ab") as lock:
             try:
@@ -61,6 +62,8 @@ class RunFolder:
                 raise FailedPrecondition(
                     f"another process works on {self.path}; wait for it, or stop it"
                 ) from None
+            for left in self.path.glob(".student-gen*"):
+                shutil.rmtree(left)
             yield
 
     @property

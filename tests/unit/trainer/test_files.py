@@ -101,11 +101,13 @@ def test_parts_sort_in_the_order_of_their_batches() -> None:
     assert folder.id == "run"
 
 
-def test_two_processes_never_work_on_one_run(tmp_path: Path) -> None:
+def test_one_process_works_on_a_run_and_clears_up_first(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     with folder.alone():
         other = folder.alone()
         with pytest.raises(FailedPrecondition, match="another process works on"):
             other.__enter__()
+    left = tmp_path / ".student-gen1-x1y2"
+    left.mkdir()
     with folder.alone():
-        pass
+        assert not left.exists()
