@@ -71,6 +71,14 @@ def test_targets_are_services_that_listen_there() -> None:
     assert found == 10
 
 
+def test_teachers_behind_a_server_say_which_checkpoint_it_serves() -> None:
+    services = compose()["services"]
+    generator, (_, served, *_) = services["generator-gpu"], services["vllm"]["command"]
+    assert generator["environment"]["STILLHOUSE_MODEL_URI"] == served
+    assert "models:/data/models:ro" in generator["volumes"]
+    assert "prepare" in generator["depends_on"]  # which makes it
+
+
 def test_our_services_are_confined_checked_and_end_in_time() -> None:
     for name, one in compose()["services"].items():
         if "STILLHOUSE_REGISTRY" not in one["image"]:

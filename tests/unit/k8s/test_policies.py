@@ -270,6 +270,16 @@ def test_production_shows_certificates_and_tokens() -> None:
         assert peers[0]["valueFrom"]["secretKeyRef"]["name"] == "stillhouse-tokens"
 
 
+def test_teachers_behind_a_server_say_which_checkpoint_it_serves() -> None:
+    """Else the trainer refuses every run, since the server's model has another digest."""
+    apps = workloads(render("overlays/gpu"))
+    generator, (_, served, *_) = apps["generator"], apps["vllm"].service["args"]
+    assert generator.settings["STILLHOUSE_MODEL_URI"] == served
+    for one in (generator, apps["vllm"]):
+        mounts = {at["mountPath"]: at.get("readOnly") for at in one.service["volumeMounts"]}
+        assert [only for path, only in mounts.items() if served.startswith(f"{path}/")] == [True]
+
+
 def test_a_front_asks_all_shards_that_there_are() -> None:
     apps = workloads(render("overlays/sharded"))
     shards = {name for name in apps if name.startswith("index-")}
