@@ -299,8 +299,13 @@ def test_a_front_asks_all_shards_that_there_are() -> None:
     assert len(sources) == len(shards)  # no part twice
 
 
-def scaled() -> list[dict[str, Any]]:
-    return of_kind(render("scaling"), "ScaledObject")
+def scaled(folder: str = "scaling") -> list[dict[str, Any]]:
+    return of_kind(render(folder), "ScaledObject")
+
+
+def called_in(overlay: str) -> set[str]:
+    apps = workloads(render(f"overlays/{overlay}")).values()
+    return {flow.target for one in apps for flow in called(one)}
 
 
 @pytest.mark.parametrize("one", scaled(), ids=lambda one: one["metadata"]["name"])
@@ -315,14 +320,8 @@ def test_scalers_know_streams_consumers_and_their_limits(one: dict[str, Any]) ->
     assert one["spec"]["scaleTargetRef"]["name"] in workloads(render("overlays/production"))
 
 
-def test_generators_may_go_to_zero_and_filters_stay() -> None:
-    least = {one["metadata"]["name"]: one["spec"]["minReplicaCount"] for one in scaled()}
-    assert least == {"filter": 1, "generator": 0}
-    # Nobody calls a generator that may not be there.
-    for overlay in ("local", "production"):
-        called_apps = {
-            flow.target
-            for one in workloads(render(f"overlays/{overlay}")).values()
-            for flow in called(one)
-        }
-        assert "generator" not in called_apps
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_generators_may_go_to_zero_where_nobody_calls_them_and_filters_stay(overlay: str) -> None:
+    folder = "scaling/on-gpu" if overlay == "gpu" else "scaling"
+    least = {one["metadata"]["name"]: one["spec"]["minReplicaCount"] for one in scaled(folder)}
+    assert least == {"filter": 1, "generator": int("generator" in called_in(overlay))}

@@ -17,7 +17,7 @@ from tests.support.manifests import OVERLAYS, ROOT, render
 
 _SCHEMAS = Path(__file__).parent / "schemas"
 _VERSIONS = ("1.32", "1.35", "1.37")
-_SCALING = ("scaling", "scaling/generators-on-cpu")
+_SCALING = ("scaling", "scaling/generators-on-cpu", "scaling/on-gpu")
 _VALUES = sorted((ROOT / "nats").glob("*.yaml"))
 _GIB = 1024**3
 FOLDERS = (*(f"overlays/{name}" for name in OVERLAYS), *_SCALING)
