@@ -79,6 +79,12 @@ def test_teachers_behind_a_server_say_which_checkpoint_it_serves() -> None:
     assert "prepare" in generator["depends_on"]  # which makes it
 
 
+def test_what_is_downloaded_lies_on_a_volume() -> None:
+    prepare = compose()["services"]["prepare"]
+    folders = [one.partition(":")[2] for one in prepare["volumes"] if not one.endswith(":ro")]
+    assert any(prepare["environment"]["HF_HOME"].startswith(f"{one}/") for one in folders)
+
+
 def test_our_services_are_confined_checked_and_end_in_time() -> None:
     for name, one in compose()["services"].items():
         if "STILLHOUSE_REGISTRY" not in one["image"]:

@@ -270,14 +270,42 @@ def test_production_shows_certificates_and_tokens() -> None:
         assert peers[0]["valueFrom"]["secretKeyRef"]["name"] == "stillhouse-tokens"
 
 
+def mounts(workload: Workload) -> dict[str, tuple[str, bool]]:
+    """Claim, and whether it is read only, of each mounted volume by its path."""
+    claims = {
+        one["name"]: one["persistentVolumeClaim"]["claimName"]
+        for one in workload.pod["volumes"]
+        if "persistentVolumeClaim" in one
+    }
+    return {
+        one["mountPath"]: (claims[one["name"]], one.get("readOnly", False))
+        for one in workload.service["volumeMounts"]
+        if one["name"] in claims
+    }
+
+
+def test_documents_are_read_by_those_who_need_them(objects: tuple[Object, ...]) -> None:
+    claims = {one["metadata"]["name"] for one in of_kind(objects, "PersistentVolumeClaim")}
+    for name in ("prepare", "trainer"):
+        found = mounts(workloads(objects)[name])
+        assert found["/input"] == ("input", True)
+        assert {claim for claim, _ in found.values()} <= claims
+
+
+def test_what_is_downloaded_lies_on_a_volume(objects: tuple[Object, ...]) -> None:
+    prepare = workloads(objects)["prepare"]
+    writable = [path for path, (_, read_only) in mounts(prepare).items() if not read_only]
+    assert any(prepare.settings["HF_HOME"].startswith(f"{path}/") for path in writable)
+
+
 def test_teachers_behind_a_server_say_which_checkpoint_it_serves() -> None:
     """Else the trainer refuses every run, since the server's model has another digest."""
     apps = workloads(render("overlays/gpu"))
     generator, (_, served, *_) = apps["generator"], apps["vllm"].service["args"]
     assert generator.settings["STILLHOUSE_MODEL_URI"] == served
     for one in (generator, apps["vllm"]):
-        mounts = {at["mountPath"]: at.get("readOnly") for at in one.service["volumeMounts"]}
-        assert [only for path, only in mounts.items() if served.startswith(f"{path}/")] == [True]
+        assert mounts(one)["/data/models"] == ("models", True)
+    assert served.startswith("/data/models/")
 
 
 def test_a_front_asks_all_shards_that_there_are() -> None:
@@ -289,8 +317,7 @@ def test_a_front_asks_all_shards_that_there_are() -> None:
         flow.target in shards for name in set(apps) - {"index"} for flow in called(apps[name])
     )
     tokenizer = front.settings["STILLHOUSE_SHARD_TOKENIZERS"].partition("=")[2]
-    mounts = [one["mountPath"] for one in front.service["volumeMounts"]]
-    assert any(tokenizer.startswith(f"{folder}/") for folder in mounts)
+    assert any(tokenizer.startswith(f"{folder}/") for folder in mounts(front))
     sources = {
         one["data"]["INDEX_SOURCE"]
         for one in of_kind(render("overlays/sharded"), "ConfigMap")
