@@ -79,6 +79,15 @@ def test_teachers_behind_a_server_say_which_checkpoint_it_serves() -> None:
     assert "prepare" in generator["depends_on"]  # which makes it
 
 
+def test_every_service_with_metrics_is_scraped() -> None:
+    scrape = yaml.safe_load((ROOT / "compose" / "prometheus.yaml").read_text(encoding="utf-8"))
+    (job,) = scrape["scrape_configs"]
+    (found,) = job["dns_sd_configs"]
+    given = {name: one.get("environment", {}) for name, one in compose()["services"].items()}
+    having = {name for name, one in given.items() if "STILLHOUSE_METRICS_LISTEN" in one}
+    assert set(found["names"]) == having - {"topology"}  # which ends
+
+
 def test_what_is_downloaded_lies_on_a_volume() -> None:
     prepare = compose()["services"]["prepare"]
     folders = [one.partition(":")[2] for one in prepare["volumes"] if not one.endswith(":ro")]

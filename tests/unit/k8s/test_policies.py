@@ -194,8 +194,33 @@ def test_outside_only_the_doors_are_open(objects: tuple[Object, ...]) -> None:
         ("trainer", 50055),
         ("gateway", 8080),
         ("nats", 8222),
+        ("nats", 7777),
         ("", 9100),  # metrics, of every pod
     }
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_only_who_fetches_may_reach_outside(overlay: str) -> None:
+    objects = render(f"overlays/{overlay}")
+    out, _ = allowed(objects)
+    fetching = {"production": {"index"}, "sharded": {"index-0", "index-1", "index-2"}}
+    wanted = {(name, 443) for name in {"prepare"} | fetching.get(overlay, set())}
+    assert {(flow.source, flow.port) for flow in out if not flow.target} == {("", 53)} | wanted
+    blocks = [
+        peer["ipBlock"]
+        for policy in of_kind(objects, "NetworkPolicy")
+        for rule in policy["spec"].get("egress", [])
+        for peer in rule["to"]
+        if "ipBlock" in peer
+    ]
+    assert blocks
+    for block in blocks:  # outside is not the cluster, nor what tells a node its credentials
+        assert set(block["except"]) == {
+            "10.0.0.0/8",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+            "169.254.0.0/16",
+        }
 
 
 def test_what_is_not_allowed_is_denied(objects: tuple[Object, ...]) -> None:
@@ -324,6 +349,41 @@ def test_a_front_asks_all_shards_that_there_are() -> None:
         if "INDEX_SOURCE" in one["data"]
     }
     assert len(sources) == len(shards)  # no part twice
+
+
+def gibibytes(quantity: str) -> float:
+    return {"Gi": 1.0, "Mi": 1 / 1024}[quantity[-2:]] * float(quantity[:-2])
+
+
+def test_shards_have_room_for_what_is_planned_and_take_it_from_no_volume() -> None:
+    """13 GB and, in memory, a quarter more (docs/operations.md, Sizing)."""
+    apps = workloads(render("overlays/sharded"))
+    planned = 13e9 / 1024**3
+    for one in (apps[f"index-{number}"] for number in range(3)):
+        volumes = {volume["name"]: volume for volume in one.pod["volumes"]}
+        assert not [name for name, volume in volumes.items() if "persistentVolumeClaim" in volume]
+        size = gibibytes(volumes["indexes"]["emptyDir"]["sizeLimit"])
+        assert size > planned
+        assert gibibytes(one.service["resources"]["limits"]["memory"]) > 1.25 * planned
+        for container in one.containers:
+            assert gibibytes(container["resources"]["limits"]["ephemeral-storage"]) >= size
+
+
+@pytest.mark.parametrize("overlay", ["production", "sharded"])
+def test_images_come_from_a_registry_that_is_yours(overlay: str) -> None:
+    for one in workloads(render(f"overlays/{overlay}")).values():
+        for container in one.containers:
+            assert container["image"].startswith("registry.example.com/")
+
+
+def test_a_server_of_models_has_room_for_what_it_compiles() -> None:
+    vllm = workloads(render("overlays/gpu"))["vllm"]
+    volumes = {one["name"]: one for one in vllm.pod["volumes"]}
+    at = {one["mountPath"]: volumes[one["name"]] for one in vllm.service["volumeMounts"]}
+    size = gibibytes(at[vllm.settings["HOME"]]["emptyDir"]["sizeLimit"])
+    assert 4 <= size < gibibytes(vllm.service["resources"]["limits"]["ephemeral-storage"])
+    assert vllm.settings["TMPDIR"] == vllm.settings["HOME"]
+    assert vllm.settings["USER"]
 
 
 def scaled(folder: str = "scaling") -> list[dict[str, Any]]:
