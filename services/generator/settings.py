@@ -20,7 +20,10 @@ class GeneratorSettings(QueueSettings):
     model_uri: str = Field(
         default="", description="Folder of the model to start with; empty waits for a pointer."
     )
-    model_digest: str = Field(default="", description="SHA-256 that the folder must have.")
+    model_digest: str = Field(
+        default="",
+        description="SHA-256 that the folder must have; empty takes the one that it has.",
+    )
     threads: int = Field(default=0, ge=0, description="CPU threads; 0 lets torch decide.")
     memory_mib: int = Field(
         default=2048,

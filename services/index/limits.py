@@ -34,3 +34,23 @@ def check_setting(field: str, value: int, limit: int) -> None:
     """InvalidArgument if a number that the caller chose is over its limit."""
     if value > limit:
         raise InvalidArgument(field, f"is {value}, the limit is {limit}")
+
+
+_ANSWER = "the answer would have "
+
+
+class TooLarge(InvalidArgument):
+    """An answer is larger than a message may be: that of a shard, so of the whole."""
+
+
+def check_answer(field: str, size: int, limit: int) -> None:
+    """InvalidArgument if an answer is larger, in bytes, than a message may be."""
+    if size > limit:
+        raise InvalidArgument(
+            field, f"{_ANSWER}{size} bytes, the limit is {limit}; send less a call"
+        )
+
+
+def is_too_large(error: InvalidArgument) -> bool:
+    """Whether an error, which may come from another service, is one of `check_answer`."""
+    return error.reason.startswith(_ANSWER)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from contextvars import copy_context
 from typing import Any, Protocol, TypeVar
 
@@ -16,7 +17,7 @@ from prometheus_client import Histogram
 
 from services.index import metrics, queries
 from services.index.engine import Stop
-from services.index.limits import Limits
+from services.index.limits import Limits, TooLarge, check_answer
 from services.index.queries import MANY, Asked, Query, Work
 from services.index.registry import LoadedIndex, Registry
 from services.runtime.server import MAX_MESSAGE_BYTES
@@ -90,7 +91,8 @@ class Calls:
 
         def run(stop: Stop) -> _A:
             done = self._one(query, index, stop, cuts)
-            answer = work(done)
+            with answering("query"):
+                answer = work(done)
             answer.tokens.CopyFrom(looked_up(done, query))
             return fitting(answer, "query")
 
@@ -111,7 +113,9 @@ class Calls:
         queries.check_asked(asked, self._limits)
 
         def run(stop: Stop) -> _M:
-            answer = work(self._many(asked, index, stop, cuts))
+            done = self._many(asked, index, stop, cuts)
+            with answering(asked.names.whole):
+                answer = work(done)
             return fitting(answer, asked.names.whole)
 
         return await self._run(context, run, asked.size <= short and not index.engine.remote)
@@ -199,11 +203,14 @@ def looked_up(work: Work, query: Query) -> pb.TokenIds:
 
 def fitting(answer: _S, field: str) -> _S:
     """The answer, or InvalidArgument if it is larger than a message may be."""
-    size = answer.ByteSize()
-    if size > MAX_MESSAGE_BYTES:
-        raise InvalidArgument(
-            field,
-            f"the answer would have {size} bytes, the limit is {MAX_MESSAGE_BYTES}; "
-            "send less a call",
-        )
+    check_answer(field, answer.ByteSize(), MAX_MESSAGE_BYTES)
     return answer
+
+
+@contextmanager
+def answering(field: str) -> Iterator[None]:
+    """Names the field that `fitting` names where the answer of a shard is too large already."""
+    try:
+        yield
+    except TooLarge as error:
+        raise InvalidArgument(field, error.reason) from None

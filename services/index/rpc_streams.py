@@ -13,7 +13,7 @@ from services.index.hits import Hits
 from services.index.limits import check_setting
 from services.index.queries import Query
 from services.index.registry import LoadedIndex
-from services.index.rpc_calls import SHORT, Context, fitting, looked_up, one
+from services.index.rpc_calls import SHORT, Context, answering, fitting, looked_up, one
 from services.index.rpc_documents import DocumentCalls
 from services.index.session import Session
 from stillhouse.errors import InvalidArgument
@@ -42,7 +42,8 @@ class StreamCalls(DocumentCalls):
             behind = min(at + size, end)
 
             def work(stop: Stop, at: int = at, behind: int = behind) -> pb.ListHitsResponse:
-                page = found.page(at, behind, stop)
+                with answering("page_size"):
+                    page = found.page(at, behind, stop)
                 return fitting(answers.page_to_proto(page), "page_size")
 
             yield await self._run(context, work, short=False)
@@ -80,7 +81,8 @@ class StreamCalls(DocumentCalls):
                 query: Query = query,
             ) -> pb.ScoreTextResponse:
                 work = self._one(query, index, stop)
-                scores = answers.scores_to_proto(ngrams.score(work)[0])
+                with answering("query"):
+                    scores = answers.scores_to_proto(ngrams.score(work)[0])
                 scores.tokens.CopyFrom(looked_up(work, query))
                 return fitting(pb.ScoreTextResponse(id=request.id, scores=scores), "query")
 
@@ -115,7 +117,8 @@ class StreamCalls(DocumentCalls):
                 query: Query = query,
             ) -> pb.DecodeSessionResponse:
                 work = self._one(query, index, stop)
-                found = session.extend(work.batch.values, request.top, stop)
+                with answering("top"):
+                    found = session.extend(work.batch.values, request.top, stop)
                 answer = answers.distribution_to_proto(self._shown(found, request, index))
                 answer.tokens.CopyFrom(looked_up(work, query))
                 return fitting(pb.DecodeSessionResponse(result=answer), "top")

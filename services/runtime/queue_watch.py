@@ -28,7 +28,8 @@ BYTES = Gauge("stillhouse_stream_bytes", "Bytes of a stream on disk.", ["stream"
 LIMIT = Gauge("stillhouse_stream_limit_bytes", "Bytes at which a stream is full.", ["stream"])
 STORAGE = Gauge("stillhouse_broker_storage_bytes", "Bytes that all streams have on disk.")
 STORAGE_LIMIT = Gauge(
-    "stillhouse_broker_storage_limit_bytes", "Bytes that they may have; no value without a limit.",
+    "stillhouse_broker_storage_limit_bytes",
+    "Bytes that they may have: the account's limit, or without one those of all streams.",
     ["account"],
 )  # fmt: skip
 BROKER = Gauge("stillhouse_broker_up", "1 if the broker answered when it was asked last.")
@@ -47,8 +48,10 @@ async def watch(js: JetStreamContext, specs: Sequence[StreamSpec], seconds: floa
 
 
 async def _look(js: JetStreamContext, specs: Sequence[StreamSpec]) -> None:
+    reserved = 0
     for spec in specs:
         info = await js.stream_info(spec.name)
+        reserved += spec.max_bytes * (info.config.num_replicas or 1)  # each replica counts
         MESSAGES.labels(spec.name).set(info.state.messages)
         BYTES.labels(spec.name).set(info.state.bytes)
         LIMIT.labels(spec.name).set(spec.max_bytes)
@@ -58,5 +61,5 @@ async def _look(js: JetStreamContext, specs: Sequence[StreamSpec]) -> None:
             UNACKNOWLEDGED.labels(spec.name, spec.consumer).set(consumer.num_ack_pending or 0)
     account = await js.account_info()
     STORAGE.set(account.storage)
-    if (limit := account.limits.max_storage) and limit > 0:
-        STORAGE_LIMIT.labels("all").set(limit)
+    limit = account.limits.max_storage or 0  # -1 is none
+    STORAGE_LIMIT.labels("all").set(limit if limit > 0 else reserved)

@@ -147,6 +147,15 @@ def test_the_command_shows_a_token(secured: str, papers: Papers) -> None:
     assert "token" in refused.stderr
 
 
+def test_the_command_recognises_a_server_at_another_address(secured: str, papers: Papers) -> None:
+    """As one behind a forwarded port."""
+    by_address = secured.replace("localhost", "127.0.0.1")
+    asked = ["index", "query", "--target", by_address, "--ca", str(papers.ca), "--token", "first"]
+    found = CliRunner().invoke(main, [*asked, "--server-name", "localhost", "count", "the"])
+    assert found.exit_code == 0, found.output
+    assert found.stdout.startswith("count   5")
+
+
 def test_a_token_stays_where_nobody_can_read_it(folder: Path) -> None:
     with started(MODULE, INDEXES=f"words={folder}", TOKENS="first") as service:
         service.wait_for("index ready")

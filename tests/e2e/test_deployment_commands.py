@@ -90,6 +90,18 @@ def test_prepare_makes_teacher_and_index_once_and_a_run_uses_them(home: Path) ->
     assert "error: no run 'none'" in refused
 
 
+def test_prepare_makes_the_model_that_students_start_from(home: Path) -> None:
+    """The trainer can reach no hub, so it has to be there."""
+    start = make_tiny_model(home / "start", seed=1)
+    recipe = yaml.safe_load((home / "recipe.yaml").read_text())
+    (home / "named.yaml").write_text(yaml.safe_dump(recipe | {"student": {"start": start.uri}}))
+    output = told(home, "prepare", "named.yaml", "--workspace", "named")
+    assert f"student {start.uri} {start.digest}" in output.splitlines()
+    (home / "none.yaml").write_text(yaml.safe_dump(recipe | {"student": {"start": "./none"}}))
+    output = told(home, "prepare", "none.yaml", "--workspace", "named", code=2)
+    assert output.startswith("error: recipe.student.start: no model at ")
+
+
 def test_prepare_takes_nobodys_place(home: Path, tmp_path: Path) -> None:
     (tmp_path / "models" / "teacher").mkdir(parents=True)
     arguments = ("prepare", "recipe.yaml", "--workspace", str(tmp_path))

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 
+from services.checkpoints.digest import digest
 from services.checkpoints.load import LoadedModel, load
 from services.generator.backends.choice import open_backend
 from services.generator.backends.openai import CompletionsServer
@@ -368,11 +369,28 @@ def test_an_address_that_is_none(url: str, message: str) -> None:
         open_backend(GeneratorSettings(backend="openai", backend_url=url))
 
 
-def test_half_a_declaration_is_refused(wire: CompletionsWireServer) -> None:
-    with pytest.raises(InvalidArgument, match="STILLHOUSE_MODEL_DIGEST"):
-        open_backend(
-            GeneratorSettings(backend="openai", backend_url=wire.url, model_uri="/models/a")
-        )
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"model_uri": "/models/a"}, "STILLHOUSE_MODEL_DIGEST.*No such file"),
+        ({"model_digest": "ab" * 32}, "STILLHOUSE_MODEL_URI"),
+    ],
+)
+def test_half_a_declaration_is_refused(
+    wire: CompletionsWireServer, given: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(InvalidArgument, match=named):
+        open_backend(GeneratorSettings(backend="openai", backend_url=wire.url, **given))
+
+
+async def test_a_served_checkpoint_that_can_be_read_is_digested(
+    wire: CompletionsWireServer, tmp_path: Path
+) -> None:
+    """As the trainer does it, which then knows the server's model for the teacher."""
+    (tmp_path / "config.json").write_text("{}")
+    backend = await opened(wire.url, model_uri=str(tmp_path))
+    assert backend.pointer == ModelPointer(str(tmp_path), digest(tmp_path))
+    assert await backend.load(ModelPointer("/elsewhere", digest(tmp_path))) is backend
 
 
 async def test_a_served_checkpoint_may_be_declared(

@@ -109,6 +109,9 @@ async def test_the_queues_and_a_broker_that_goes_and_comes_back(
     assert counted("stillhouse_stream_messages", stream="COUNTED") == 3
     assert counted("stillhouse_stream_bytes", stream="COUNTED") > 300
     assert counted("stillhouse_stream_limit_bytes", stream="COUNTED") == 1 << 20
+    # The broker sets no limit of its own.
+    assert counted("stillhouse_broker_storage_limit_bytes", account="all") == 1 << 20
+    assert 300 < counted("stillhouse_broker_storage_bytes") < 1 << 20
     assert counted("stillhouse_broker_up") == 1
     broker.kill()
     async with asyncio.timeout(30):

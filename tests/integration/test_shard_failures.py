@@ -8,9 +8,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from services.index.build import build_index
+from services.index.engine import Stop
+from services.index.shards.address import Address
+from services.index.shards.opening import ShardSet
 from stillhouse.errors import DeadlineExceeded, FailedPrecondition, StillhouseError, Unavailable
 from stillhouse.index.client import IndexClient
 from stillhouse.local.stack import free_ports
@@ -109,6 +113,38 @@ def test_new_content_of_a_shard_is_followed_and_never_mixed(root: Path, steady: 
         assert client.list_indexes()[0].digest != digest
         with pytest.raises(FailedPrecondition, match="has the digest"):
             client.count("the", f"words@{digest}")
+
+
+def test_replicas_of_mixed_content_answer_for_the_one_that_was_opened(root: Path) -> None:
+    """A rollout of a shard: whichever replica is asked first, and no change before its end."""
+    query, offsets = np.array([], np.uint32), np.array([0, 0], np.uint64)
+    with (
+        started(MODULE, INDEXES=f"part={root}/part-1") as one,
+        started(MODULE, INDEXES=f"part={root}/part-2") as other,
+    ):
+        for replica in (one, other):
+            replica.wait_for("index ready")
+        address = Address(f"ipv4:{one.target},{other.target}", "part")
+        shards = ShardSet("words", [address], root / "tokenizer.json")
+        try:
+            index = shards.open()
+            tokens, digest = index.engine.tokens, index.engine.digest
+            for _ in range(30):
+                assert index.engine.count(query, offsets, Stop(_SECONDS)).tolist() == [tokens]
+                assert not shards.stale()
+            with IndexClient(one.target) as client:
+                first = client.count([]).count == tokens
+            gone = (one if first else other).process
+            gone.kill()
+            gone.wait()
+            assert shards.stale()
+            index = shards.open()
+            assert index.engine.digest != digest
+            tokens = index.engine.tokens
+            assert index.engine.count(query, offsets, Stop(_SECONDS)).tolist() == [tokens]
+            assert not shards.stale()
+        finally:
+            shards.close()
 
 
 def test_a_silent_shard_ends_the_call_at_its_deadline(root: Path, steady: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,13 @@ from hypothesis import strategies as st
 from services.index.build import build_index
 from services.index.engine import ragged, write_index
 from stillhouse.errors import InvalidArgument, StillhouseError
+from stillhouse.index.client import IndexClient
 from stillhouse.index.types import Document
 from stillhouse.index.v1.index_pb2_grpc import IndexServiceStub
 from stillhouse.transport import open_channel, translated
 from tests.support.index_requests import STREAMING, requests
-from tests.support.shards import Twins, serving_twins
+from tests.support.service_process import started
+from tests.support.shards import MODULE, Twins, front_of, serving_twins
 from tests.support.small_index import TEXTS, make_tokenizer
 
 EASY = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -243,6 +246,26 @@ def test_attribution(twins: Twins, query: list[int], data: st.DataObject) -> Non
         assert [document.document for document in shown] == one.documents.tolist()
         assert all(d.tokens.tolist() == query[one.begin : one.end] for d in shown)
     assert equal(twins.front.attribute_batch([query], **options)[0].spans, found.spans)
+
+
+def test_a_shard_without_a_stretch_tells_nothing_of_its_pieces(tmp_path: Path) -> None:
+    """They may be many more than one index would tell: here 30 positions in place of 2."""
+    parts = [[[1, 2, 3, 4, 5, 6], [9]], [[1, 2], [3, 4], [5, 6]] * 10]
+    for number, documents in enumerate(parts):
+        arrays = [np.array(one, np.uint32) for one in documents]
+        write_index(*ragged(arrays), tmp_path / f"part-{number}", "")
+    with (
+        started(MODULE, INDEXES=f"part={tmp_path}/part-0", MAX_POSITIONS="20") as one,
+        started(MODULE, INDEXES=f"part={tmp_path}/part-1", MAX_POSITIONS="20") as other,
+        front_of([one.target, other.target]) as front,
+        IndexClient(front.target) as client,
+    ):
+        front.wait_for("index ready")
+        found = client.attribute([1, 2, 3, 4, 5, 6, 9], documents=10).spans
+    assert [(span.begin, span.end, span.positions.tolist()) for span in found] == [
+        (0, 6, [0]),
+        (6, 7, [6]),
+    ]
 
 
 @EASY

@@ -58,7 +58,10 @@ async def test_streams_stand_on_three_brokers(
         await topology.ensure(js, ack_wait=5.0)
 
     publisher = Publisher(js)
-    await publisher.publish("prompts.run", b"before", "before")
+    await publisher.publish("prompts.run", b"before" * 1000, "before")
+    async with asyncio.timeout(30):  # the account counts what each broker holds
+        while (await js.account_info()).storage < 3 * 6000:
+            await asyncio.sleep(0.1)
     cluster[first].kill()
     await publisher.publish("prompts.run", b"after", "after")
     assert (await js.stream_info("PROMPTS")).state.messages == 2

@@ -33,23 +33,37 @@ class _AsyncAnswers(Protocol[_T_co]):
     def cancel(self) -> object: ...
 
 
+_RETRY_POLICY = {
+    "maxAttempts": 4,
+    "initialBackoff": "0.05s",
+    "maxBackoff": "1s",
+    "backoffMultiplier": 2,
+    "retryableStatusCodes": ["UNAVAILABLE"],
+}
+
 _SERVICE_CONFIG = {
     "loadBalancingConfig": [{"round_robin": {}}],
     "methodConfig": [
-        {
-            "name": [{}],
-            "retryPolicy": {
-                "maxAttempts": 4,
-                "initialBackoff": "0.05s",
-                "maxBackoff": "1s",
-                "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],
-            },
-        },
+        {"name": [{}], "retryPolicy": _RETRY_POLICY},
         # Not asked twice: a repetition might start a second run.
         {"name": [{"service": "stillhouse.trainer.v1.TrainerService", "method": "CreateRun"}]},
     ],
     "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
+}
+
+# Replicas that hold different contents refuse a request that names its content; whichever holds it
+# is asked in turn. One answer pays for the refusals before it, or a rollout would use up the
+# repetitions; where nothing answers they soon end.
+_PINNED_CONFIG = {
+    "loadBalancingConfig": [{"round_robin": {}}],
+    "methodConfig": [
+        {
+            "name": [{}],
+            "retryPolicy": _RETRY_POLICY
+            | {"maxAttempts": 5, "retryableStatusCodes": ["UNAVAILABLE", "FAILED_PRECONDITION"]},
+        },
+    ],
+    "retryThrottling": {"maxTokens": 40, "tokenRatio": 4.0},  # gRPC reads a ratio of 4 as 0
 }
 
 _OPTIONS = (
@@ -64,13 +78,19 @@ _OPTIONS = (
     ("grpc.enable_http_proxy", 0),
     ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
 )
+_PINNED_OPTIONS = (*_OPTIONS[:-1], ("grpc.service_config", json.dumps(_PINNED_CONFIG)))
 
 
-def open_channel(target: str, tls: Tls | None = None) -> grpc.Channel:
-    """A channel to `target` (HOST:PORT, or any gRPC target such as dns:///HOST:PORT)."""
+def open_channel(target: str, tls: Tls | None = None, *, pinned: bool = False) -> grpc.Channel:
+    """A channel to `target` (HOST:PORT, or any gRPC target such as dns:///HOST:PORT).
+
+    Of several replicas others are asked where one is UNAVAILABLE; with `pinned`, for requests
+    that name a content, also where it has another (FAILED_PRECONDITION).
+    """
+    options = _PINNED_OPTIONS if pinned else _OPTIONS
     if tls is None:
-        return grpc.insecure_channel(_checked(target), _OPTIONS)
-    return grpc.secure_channel(_checked(target), tls.credentials(), (*_OPTIONS, *tls.options))
+        return grpc.insecure_channel(_checked(target), options)
+    return grpc.secure_channel(_checked(target), tls.credentials(), (*options, *tls.options))
 
 
 def open_async_channel(target: str, tls: Tls | None = None) -> grpc.aio.Channel:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from services.checkpoints.digest import digest
 from services.generator.backends.base import Backend
 from services.generator.backends.patience import Patience
 from services.generator.backends.remote import ModelServer, RemoteBackend
@@ -46,14 +49,29 @@ def _server(settings: GeneratorSettings) -> ModelServer:
 
 
 def _declared(settings: GeneratorSettings) -> ModelPointer | None:
-    """Which checkpoint the server is said to serve; both of its variables or neither."""
-    if bool(settings.model_uri) != bool(settings.model_digest):
-        missing = "STILLHOUSE_MODEL_DIGEST" if settings.model_uri else "STILLHOUSE_MODEL_URI"
-        raise InvalidArgument(
-            missing,
-            f"is empty; with STILLHOUSE_BACKEND={settings.backend} give folder and digest of the "
-            "checkpoint that the server serves, or neither",
-        )
-    if not settings.model_uri:
+    """Which checkpoint the server is said to serve; a folder that is here is digested."""
+    uri, told = settings.model_uri, settings.model_digest
+    if not uri:
+        if told:
+            raise InvalidArgument("STILLHOUSE_MODEL_URI", f"is empty; {_remedy(settings)}")
         return None
-    return ModelPointer(settings.model_uri, settings.model_digest)
+    if not told:
+        told = _digested(Path(uri), settings)
+    return ModelPointer(uri, told)
+
+
+def _digested(folder: Path, settings: GeneratorSettings) -> str:
+    try:
+        return digest(folder)
+    except OSError as error:
+        raise InvalidArgument(
+            "STILLHOUSE_MODEL_DIGEST",
+            f"is empty and {folder} can't be read ({error.strerror}); {_remedy(settings)}",
+        ) from None
+
+
+def _remedy(settings: GeneratorSettings) -> str:
+    return (
+        f"with STILLHOUSE_BACKEND={settings.backend} give folder and digest of the checkpoint that "
+        "the server serves, the folder alone where it can be read here, or neither"
+    )

@@ -12,9 +12,16 @@ from typing import Any, Protocol
 import grpc
 
 from services.index.engine import Stop
+from services.index.limits import TooLarge, is_too_large
 from services.index.metrics import SHARD_FAILURES, SHARD_SECONDS
 from stillhouse import tracing
-from stillhouse.errors import DeadlineExceeded, ResourceExhausted, StillhouseError, Unavailable
+from stillhouse.errors import (
+    DeadlineExceeded,
+    InvalidArgument,
+    ResourceExhausted,
+    StillhouseError,
+    Unavailable,
+)
 from stillhouse.transport import from_rpc_error
 
 _PATIENCE = 600.0  # seconds a call may take whose caller set no deadline
@@ -67,8 +74,8 @@ def ask(asked: Sequence[tuple[Shard, Any]], rpc: str, stop: Stop) -> list[Any]:
     """The answers to all requests, in order.
 
     Raises Unavailable naming a shard that gives none, ResourceExhausted if it is at its
-    limit, and DeadlineExceeded where `stop` or the shard ends the call; the others are
-    cancelled then.
+    limit, TooLarge if its answer doesn't fit into a message, and DeadlineExceeded where
+    `stop` or the shard ends the call; the others are cancelled then.
     """
     left = stop.remaining()
     if left is not None and left <= 0:
@@ -122,5 +129,7 @@ def _named(shard: str, error: Exception) -> StillhouseError:
         return DeadlineExceeded(message)
     if isinstance(found, ResourceExhausted):
         return ResourceExhausted(message, found.retry_after)
+    if isinstance(found, InvalidArgument) and is_too_large(found):
+        return TooLarge(found.field, found.reason)
     # Whatever else a shard refuses, the caller did nothing wrong: its query was checked.
     return Unavailable(message)

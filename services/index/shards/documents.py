@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from services.index.corpus import Excerpt, Numbers, Occurrences
-from services.index.engine import Offsets, Stop, Values
+from services.index.engine import Offsets, Stop, Values, ragged
 from services.index.limits import Limits
 from services.index.shards.calls import Shard, ask, ask_all
 from services.index.shards.drawing import shuffled
@@ -85,18 +85,27 @@ class ShardDocuments:
     ) -> list[Occurrences]:
         """The first `limit` occurrences of each of m n-grams, in rank order.
 
-        A shard that is asked where an n-gram comes from tells all of it as one stretch.
+        A shard that is asked where an n-gram comes from tells all of it as one stretch. Those of
+        one length are asked together, so that a shard tells of nothing shorter.
         """
-        found: list[Occurrences] = []
+        found: dict[int, Occurrences] = {}
+        lengths = np.diff(offsets.astype(np.int64))
+        for length in np.unique(lengths).tolist():
+            rows = np.flatnonzero(lengths == length).tolist()
+            alike = ragged([values[offsets[row] : offsets[row + 1]] for row in rows])
+            found |= zip(rows, self._of_length(length, *alike, limit, stop), strict=True)
+        return [found[row] for row in range(len(lengths))]
+
+    def _of_length(
+        self, length: int, values: Values, offsets: Offsets, limit: int, stop: Stop
+    ) -> Iterator[Occurrences]:
         most = max(1, self._limits.positions // max(1, limit))
+        options = pb.AttributeOptions(min_length=length, documents=limit)
         for sequences in sequences_of(values, offsets, min(most, self._limits.batch_queries)):
-            options = pb.AttributeOptions(min_length=min(sequences.lengths), documents=limit)
             request = pb.AttributeBatchRequest(sequences=sequences, options=options)
             parts = ask_all(self._shards, "AttributeBatch", request, stop)
-            rows = zip(*(one.results for one in parts), strict=True)
-            for length, row in zip(sequences.lengths, rows, strict=True):
-                found.append(_first(limit, list(self._whole(length, row))))
-        return found
+            for row in zip(*(one.results for one in parts), strict=True):
+                yield _first(limit, list(self._whole(length, row)))
 
     def _whole(self, length: int, row: Sequence[pb.AttributeResponse]) -> Iterator[Occurrences]:
         for shard, answer in zip(self._shards, row, strict=True):

@@ -37,6 +37,7 @@ from stillhouse.transport import open_channel, translated
 log = logging.getLogger(__name__)
 
 _PATIENCE = 10.0
+_NOTHING = pb.Query(tokens=pb.TokenIds())
 
 
 class ShardSet:
@@ -56,17 +57,30 @@ class ShardSet:
         self._tokenizer = tokenizer
         self._limits = limits or Limits()
         self._metadata = [bearer(one.target, tls, token) for one in addresses]
-        self._channels = [open_channel(one.target, tls) for one in addresses]
+        self._channels = [open_channel(one.target, tls, pinned=True) for one in addresses]
         self._stubs = [IndexServiceStub(channel) for channel in self._channels]
+        self._opened: Sequence[Shard] = ()
 
     def close(self) -> None:
         """End calls under way and close the channels."""
         for channel in self._channels:
             channel.close()
 
-    def digest(self) -> str:
-        """That of the content the shards hold now; raises as `open`."""
-        return _digest(self._infos())
+    def stale(self) -> bool:
+        """Whether a shard answers no longer for its content of the last opening; blocks.
+
+        False while any of its replicas does, so that a rollout moves the set once, not with
+        whichever replica was asked. Raises Unavailable naming a shard that does not answer.
+        """
+        for shard in self._opened:
+            try:
+                with translated():
+                    shard.begin("Count", pb.CountRequest(query=_NOTHING), _PATIENCE).result()
+            except FailedPrecondition:
+                return True
+            except StillhouseError as error:
+                raise Unavailable(f"shard {shard.name}: {error}") from None
+        return False
 
     def open(self) -> LoadedIndex:
         """The shards as one index; blocks.
@@ -97,6 +111,7 @@ class ShardSet:
         ngrams = ShardNgrams(
             shards, _digest(infos), infos[0].tokenizer_sha256, self._distinct(shards), self._limits
         )
+        self._opened = shards
         return LoadedIndex(
             self._name, ngrams, tokenizer, ShardDocuments(shards, ngrams, self._limits)
         )
@@ -185,15 +200,16 @@ async def until_open(registry: Registry, name: str, seconds: float = 1.0) -> Non
 
 
 async def follow(registry: Registry, sets: Mapping[str, ShardSet], seconds: float) -> None:
-    """Open a set anew whenever its shards hold other content; until cancelled.
+    """Open a set anew whenever a shard no longer holds its content; until cancelled.
 
-    Until then calls that meet the new content are Unavailable, since they name the old.
+    Until then calls are answered by replicas with the old content, which they name, and
+    Unavailable where none is left.
     """
     while True:
         await asyncio.sleep(seconds)
         for name, one in sets.items():
             try:
-                if await asyncio.to_thread(one.digest) != registry.get(name).engine.digest:
+                if await asyncio.to_thread(one.stale):
                     registry.take(name, await asyncio.to_thread(one.open), one.open)
             except StillhouseError as error:
                 log.warning("looking at shards: %s", error, extra={"index": name})

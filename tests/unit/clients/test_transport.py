@@ -14,7 +14,7 @@ from stillhouse.index.client import AsyncIndexClient, IndexClient
 from stillhouse.index.v1 import index_pb2, index_pb2_grpc
 from stillhouse.trainer.client import AsyncTrainerClient
 from stillhouse.trainer.v1 import trainer_pb2, trainer_pb2_grpc
-from stillhouse.transport import from_rpc_error
+from stillhouse.transport import from_rpc_error, open_channel
 from tests.support.serving import served
 
 RAISED = [
@@ -119,6 +119,22 @@ async def test_nothing_else_is_tried_again(
     moody.mood = raised
     await catch_async(target)
     assert moody.calls == 1
+
+
+async def test_a_pinned_channel_asks_others_where_the_content_is_another(
+    moody: Moody, target: str
+) -> None:
+    """However often: a rollout does not use up the repetitions."""
+    moody.mood = errors.FailedPrecondition("another digest")
+
+    def ask() -> None:
+        with open_channel(target, pinned=True) as channel:
+            stub = index_pb2_grpc.IndexServiceStub(channel)
+            for _ in range(25):
+                moody.times = moody.calls + 1
+                assert stub.Count(index_pb2.CountRequest()).count == 7
+
+    await asyncio.to_thread(ask)
 
 
 async def test_a_run_is_not_created_twice(moody: Moody, target: str) -> None:

@@ -71,6 +71,29 @@ def test_targets_are_services_that_listen_there() -> None:
     assert found == 10
 
 
+def test_teachers_behind_a_server_say_which_checkpoint_it_serves() -> None:
+    services = compose()["services"]
+    generator, (_, served, *_) = services["generator-gpu"], services["vllm"]["command"]
+    assert generator["environment"]["STILLHOUSE_MODEL_URI"] == served
+    assert "models:/data/models:ro" in generator["volumes"]
+    assert "prepare" in generator["depends_on"]  # which makes it
+
+
+def test_every_service_with_metrics_is_scraped() -> None:
+    scrape = yaml.safe_load((ROOT / "compose" / "prometheus.yaml").read_text(encoding="utf-8"))
+    (job,) = scrape["scrape_configs"]
+    (found,) = job["dns_sd_configs"]
+    given = {name: one.get("environment", {}) for name, one in compose()["services"].items()}
+    having = {name for name, one in given.items() if "STILLHOUSE_METRICS_LISTEN" in one}
+    assert set(found["names"]) == having - {"topology"}  # which ends
+
+
+def test_what_is_downloaded_lies_on_a_volume() -> None:
+    prepare = compose()["services"]["prepare"]
+    folders = [one.partition(":")[2] for one in prepare["volumes"] if not one.endswith(":ro")]
+    assert any(prepare["environment"]["HF_HOME"].startswith(f"{one}/") for one in folders)
+
+
 def test_our_services_are_confined_checked_and_end_in_time() -> None:
     for name, one in compose()["services"].items():
         if "STILLHOUSE_REGISTRY" not in one["image"]:

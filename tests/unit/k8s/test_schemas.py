@@ -12,11 +12,14 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from services.topology import stream_specs
 from tests.support.manifests import OVERLAYS, ROOT, render
 
 _SCHEMAS = Path(__file__).parent / "schemas"
 _VERSIONS = ("1.32", "1.35", "1.37")
-_SCALING = ("scaling", "scaling/generators-on-cpu")
+_SCALING = ("scaling", "scaling/generators-on-cpu", "scaling/on-gpu")
+_VALUES = sorted((ROOT / "nats").glob("*.yaml"))
+_GIB = 1024**3
 FOLDERS = (*(f"overlays/{name}" for name in OVERLAYS), *_SCALING)
 
 
@@ -68,9 +71,18 @@ def test_a_typing_error_is_found() -> None:
         validate(scaled | {"spec": scaled["spec"] | {"minReplicas": 0}}, _VERSIONS[0])
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "nats").glob("*.yaml")), ids=lambda one: one.name)
+@pytest.mark.parametrize("path", _VALUES, ids=lambda one: one.name)
 def test_the_brokers_values_say_when_it_writes_to_disk(path: Path) -> None:
     values = yaml.safe_load(path.read_text())["config"]
     replicas = values.get("cluster", {}).get("replicas", 1)
     assert values["jetstream"]["merge"]["sync_interval"] == ("1s" if replicas > 1 else "always")
     assert values["monitor"]["port"] == 8222
+
+
+@pytest.mark.parametrize("path", _VALUES, ids=lambda one: one.name)
+def test_the_brokers_volume_holds_what_the_streams_reserve(path: Path) -> None:
+    """The chart makes the volume's size JetStream's limit, and each broker holds every stream."""
+    values = yaml.safe_load(path.read_text())["config"]
+    size = values["jetstream"]["fileStore"]["pvc"]["size"]
+    assert size.endswith("Gi")
+    assert int(size.removesuffix("Gi")) * _GIB > sum(one.max_bytes for one in stream_specs(30.0))

@@ -120,6 +120,19 @@ def test_every_alert_has_its_paragraph() -> None:
     assert re.findall(r"^## (\w+)$", page, re.MULTILINE) == list(alerts())
 
 
+def test_callers_can_cause_no_alert_of_a_shard() -> None:
+    """Deadlines that are too short and answers that are too large are theirs."""
+    assert _SELECTOR.findall(alerts()["ShardFails"]["expr"]) == [
+        ("stillhouse_shard_failures_total", 'error="Unavailable"')
+    ]
+
+
+def test_no_alert_is_of_a_service_by_its_name() -> None:
+    """A shard is index-0 and so on, and each may have replicas whose contents differ."""
+    assert not [n for n, rule in alerts().items() if re.search(r"\bservice=", rule["expr"])]
+    assert "by (service, index, digest)" in alerts()["ContentDiffers"]["expr"]
+
+
 def test_series_begin_at_zero_where_an_alert_waits_for_the_first() -> None:
     """An increase is seen only of what was there before."""
     for name, labels in (

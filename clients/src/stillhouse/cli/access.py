@@ -14,6 +14,11 @@ _OPTIONS = (
     click.option("--tls", is_flag=True, help="Encrypt; the server shows a public certificate."),
     click.option("--ca", metavar="FILE", help="Encrypt; FILE is who signed the certificate."),
     click.option(
+        "--server-name", metavar="NAME", default="",
+        help="Encrypt; NAME is what the certificate says, where the address is another, as behind "
+        "a forwarded port.",
+    ),
+    click.option(
         "--certificate", metavar="FILE", help="What you show, if the server asks for it."
     ),
     click.option("--key", metavar="FILE", help="The key of --certificate."),
@@ -32,11 +37,13 @@ def access(command: Callable[..., Any]) -> Callable[..., Any]:
         *args: Any,
         tls: bool,
         ca: str | None,
+        server_name: str,
         certificate: str | None,
         key: str | None,
         **given: Any,
     ) -> Any:
-        secured = Tls(ca, certificate, key) if tls or ca or certificate or key else None
+        encrypted = tls or ca or server_name or certificate or key
+        secured = Tls(ca, certificate, key, server_name) if encrypted else None
         return command(*args, secured=secured, **given)
 
     for option in reversed(_OPTIONS):

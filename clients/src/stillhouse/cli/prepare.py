@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from stillhouse.errors import FailedPrecondition
-from stillhouse.local.prepare import Workspace, prepare_index, prepare_teacher
+from stillhouse.local.prepare import Workspace, prepare_index, prepare_model, prepare_teacher
 from stillhouse.recipe import Recipe
 
 
@@ -20,14 +20,18 @@ from stillhouse.recipe import Recipe
     show_default=True, help="Folder that the services mount.",
 )  # fmt: skip
 def prepare(recipe: Path, workspace: Path) -> None:
-    """Make the first teacher and the index of RECIPE, where services find them.
+    """Make the models and the index of RECIPE, where services find them.
 
-    They are models/teacher and indexes/corpus in the workspace, links to what is kept there
-    under its own name; what is there already is not made again. Prints both with their digests.
+    The first teacher and the index are models/teacher and indexes/corpus in the workspace, links
+    to what is kept there under its own name, as is the model that student.start names; what is
+    there already is not made again. Prints each with its digest.
     """
     plan = Recipe.read(recipe)
     space = Workspace(workspace.resolve())
     teacher = prepare_teacher(plan, space)
+    if plan.student.named is not None:
+        student = prepare_model(plan.student.named, space, "recipe.student.start")
+        click.echo(f"student {student.uri} {student.digest}")
     index = prepare_index(plan, teacher, space, lambda text: click.echo(text, err=True))
     manifest = hashlib.sha256((index / "manifest.json").read_bytes()).hexdigest()
     click.echo(f"teacher {_link(space.models / 'teacher', Path(teacher.uri))} {teacher.digest}")
