@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -35,6 +36,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stillhouse.errors import FailedPrecondition, NotFound
+
+log = logging.getLogger(__name__)
 
 
 class RunFolder:
@@ -62,6 +65,8 @@ class RunFolder:
                 raise FailedPrecondition(
                     f"another process works on {self.path}; wait for it, or stop it"
                 ) from None
+            except OSError as error:  # a file system without locks
+                log.warning("nothing keeps a second process off %s: %s", self.path, error)
             for left in self.path.glob(".student-gen*"):
                 shutil.rmtree(left)
             yield

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -99,6 +101,17 @@ def test_parts_sort_in_the_order_of_their_batches() -> None:
     paths = [folder.part(1, batch) for batch in (9, 10, 100)]
     assert paths == sorted(paths)
     assert folder.id == "run"
+
+
+def test_a_file_system_without_locks_is_worked_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("services.trainer.files.fcntl.flock", flock)
+    with RunFolder(tmp_path).alone():
+        assert "No locks available" in caplog.text
 
 
 def test_one_process_works_on_a_run_and_clears_up_first(tmp_path: Path) -> None:
