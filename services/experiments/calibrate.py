@@ -18,6 +18,7 @@ import yaml
 from services.filter.calibration import auc, false_accept_threshold, hard_negatives, positives
 from services.filter.layers import LAYERS, build
 from services.filter.layers.base import Layer
+from services.trainer.cascades import of_the_text
 from stillhouse.corpus import SourceDocument
 from stillhouse.corpus.sentences import sentences
 from stillhouse.errors import InvalidArgument
@@ -88,8 +89,8 @@ def make_probes(documents: Sequence[SourceDocument], seed: int) -> list[Probe]:
 
 
 async def judged(judge: Judge, cascade: Cascade, probes: Sequence[Probe]) -> list[Probe]:
-    """The probes with the scores of every layer that looks at one candidate by itself."""
-    layers = tuple(one for one in cascade.layers if not LAYERS[one.name].relative)
+    """The probes with the scores of every layer that looks at one text by itself."""
+    layers = tuple(one for one in of_the_text(cascade).layers if not LAYERS[one.name].relative)
     scoring = Cascade(layers, score_all=True)
     found: list[Probe] = []
     documents = list(dict.fromkeys(probe.document for probe in probes))
