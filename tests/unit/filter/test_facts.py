@@ -55,6 +55,8 @@ def test_endless_digits_stay_as_written() -> None:
         ("of Python's kind", "in python"),
         ("what I see", "nothing"),
         ("the HTTP Server", "an http server"),
+        ('half is "½" here', "½ of it"),
+        ("in Zu\u0308rich", "in Zürich"),
     ],
 )
 def test_no_new_name(said: str, known: str) -> None:
