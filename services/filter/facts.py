@@ -190,5 +190,5 @@ def _canonical(number: str) -> str:
 def _counted(document: str) -> frozenset[str]:
     """Numbers that a summary may state since the document says them otherwise."""
     known = vocabulary(document)
-    pairs = {"2": {"both", "pair", "second"}, "1": {"one", "a", "single", "first"}}
+    pairs = {"2": {"both", "pair", "second"}, "1": {"one", "single", "first"}}
     return frozenset(number for number, said in pairs.items() if said & known)
