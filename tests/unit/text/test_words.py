@@ -3,7 +3,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stillhouse.text.words import content_words, ends_sentence, ngrams, spans, words
@@ -43,6 +43,12 @@ def test_canonically_equal_texts_have_the_same_words(text: str) -> None:
     composed, decomposed = (unicodedata.normalize(form, text) for form in ("NFC", "NFD"))
     assert words(composed) == words(decomposed) == tuple(one.key for one in spans(composed))
     assert len(spans(composed)) == len(spans(decomposed))
+
+
+@given(st.text())
+@example("⼀ ㎏ ½ ﷺ")
+def test_words_are_those_of_the_spans(text: str) -> None:
+    assert list(words(text)) == [part for one in spans(text) for part in words(one.text)]
 
 
 def test_spans_point_into_the_text() -> None:

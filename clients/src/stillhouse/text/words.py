@@ -84,8 +84,10 @@ def spans(text: str) -> tuple[Word, ...]:
 
 @per_text
 def words(text: str) -> tuple[str, ...]:
-    """The words of `text` in order, cut after folding, so that canonically equal texts agree."""
-    folded = fold(text)
+    """The words of `text` in order, folded; one that folding makes several of, as ½, is several."""
+    if text.isascii():
+        return tuple(_ASCII_WORD.findall(text.lower()))
+    folded = fold("\n".join(_word().findall(text)))
     return tuple(_pattern(folded).findall(folded))
 
 
