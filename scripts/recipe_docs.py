@@ -14,10 +14,10 @@ TARGET = Path(__file__).parent.parent / "docs" / "recipe.md"
 
 _HEAD = """# The recipe
 
-One YAML file determines a run. Every key may be left out; the recipe that is written beside the
-results has all of them. A key that is not known is refused by name. This page is made from
-`clients/src/stillhouse/recipe.py`. The thresholds of a filter layer are explained in its file in
-`services/filter/layers/`.
+One YAML file determines a run. Every key may be left out, but those that are required where their
+section is there; the recipe that is written beside the results has all of them. A key that is not
+known is refused by name. This page is made from `clients/src/stillhouse/recipe.py`. The
+thresholds of a filter layer are explained in its file in `services/filter/layers/`.
 """
 
 
@@ -57,6 +57,8 @@ def _row(key: str, field: FieldInfo) -> str:
 
 
 def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
     value = field.default
     if isinstance(value, tuple):
         return ", ".join(f"`{getattr(one, 'name', one)}`" for one in value) or "none"

@@ -18,6 +18,7 @@ import yaml
 from services.filter.calibration import auc, false_accept_threshold, hard_negatives, positives
 from services.filter.layers import LAYERS, build
 from services.filter.layers.base import Layer
+from services.trainer.cascades import of_the_text
 from stillhouse.corpus import SourceDocument
 from stillhouse.corpus.sentences import sentences
 from stillhouse.errors import InvalidArgument
@@ -25,6 +26,7 @@ from stillhouse.filter.types import Candidate, Cascade, Document, Evaluation, La
 
 _DOCUMENTS_AT_ONCE = 16
 _KEPT = 0.5
+_DIGITS = 4  # decimals of a threshold in a recipe
 _FACT_KINDS = {"number", "name", "negation"}  # the others move words, which may stay true
 
 
@@ -50,7 +52,10 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A threshold of a layer and what it does: shares of negatives and positives that pass."""
+    """A threshold of a layer and what it does: shares of negatives and positives that pass.
+
+    `value` has the digits that a recipe shows, so that a recipe with it does the same.
+    """
 
     layer: str
     threshold: str
@@ -84,8 +89,8 @@ def make_probes(documents: Sequence[SourceDocument], seed: int) -> list[Probe]:
 
 
 async def judged(judge: Judge, cascade: Cascade, probes: Sequence[Probe]) -> list[Probe]:
-    """The probes with the scores of every layer that looks at one candidate by itself."""
-    layers = tuple(one for one in cascade.layers if not LAYERS[one.name].relative)
+    """The probes with the scores of every layer that looks at one text by itself."""
+    layers = tuple(one for one in of_the_text(cascade).layers if not LAYERS[one.name].relative)
     scoring = Cascade(layers, score_all=True)
     found: list[Probe] = []
     documents = list(dict.fromkeys(probe.document for probe in probes))
@@ -143,9 +148,7 @@ def snippet(cascade: Cascade, chosen: Sequence[Cut]) -> str:
     layers = []
     for config in cascade.layers:
         own = {
-            cut.threshold: round(cut.value, 4)
-            for cut in chosen
-            if cut.layer == config.name and cut.separates
+            cut.threshold: cut.value for cut in chosen if cut.layer == config.name and cut.separates
         }
         thresholds = {**config.thresholds, **own}
         layer: dict[str, Any] = {"name": config.name}
@@ -162,34 +165,60 @@ def check_rate(rate: float) -> float:
 
 
 def _cut(config: LayerConfig, name: str, probes: Sequence[Probe], rate: float) -> Cut | None:
-    good = [v for p in probes if p.true and (v := _value(p, config.name, name)) is not None]
-    bad = [v for p in probes if not p.true and (v := _value(p, config.name, name)) is not None]
-    lower = _is_lower_bound(config, name, probes)
-    if lower is None or not good or not bad or len(set(good + bad)) == 1:
+    scored = [p for p in probes if _value(p, config.name, name) is not None]
+    good, bad = [p for p in scored if p.true], [p for p in scored if not p.true]
+    side = _side(config, name, scored)
+    if (
+        side is None
+        or not good
+        or not bad
+        or len({_value(p, config.name, name) for p in scored}) < 2
+    ):
         return None
+    lower, others = side
     sign = 1.0 if lower else -1.0
-    tau = false_accept_threshold([sign * value for value in bad], rate)
-    return Cut(
-        layer=config.name,
-        threshold=name,
-        value=sign * tau,
-        lower=lower,
-        false_accepts=sum(sign * value >= tau for value in bad) / len(bad),
-        accepts=sum(sign * value >= tau for value in good) / len(good),
-    )
+    values = [v for p in bad if (v := _value(p, config.name, name)) is not None]
+    value = _strict(sign * false_accept_threshold([sign * v for v in values], rate), lower)
+    layer = _layer(config, name, value)
+
+    def passing(some: Sequence[Probe]) -> float:
+        scores = [others | _compared(p, config.name, name) for p in some]
+        return sum(layer.rule(one) is None for one in scores) / len(some)
+
+    return Cut(config.name, name, value, lower, passing(bad), passing(good))
+
+
+def _strict(value: float, lower: bool) -> float:
+    """`value` with the digits of a recipe, up for a lower bound and down for an upper one."""
+    rounded = round(value, _DIGITS)
+    if lower and rounded < value:
+        rounded += 10**-_DIGITS
+    if not lower and rounded > value:
+        rounded -= 10**-_DIGITS
+    return round(rounded, _DIGITS)
+
+
+def _compared(probe: Probe, layer: str, threshold: str) -> dict[str, float]:
+    """The scores that a threshold is compared with: that of its name, for saliency's tau two."""
+    names = ("pmi", "ratio") if (layer, threshold) == ("saliency", "tau") else (threshold,)
+    found = {name: probe.scores.get(f"{layer}.{name}") for name in names}
+    return {name: score for name, score in found.items() if score is not None}
 
 
 def _value(probe: Probe, layer: str, threshold: str) -> float | None:
-    """The score that a threshold cuts: that of its name, for saliency's tau pmi over ratio."""
+    """What a threshold cuts: the score of its name, for saliency's tau pmi over ratio."""
+    found = _compared(probe, layer, threshold)
     if (layer, threshold) == ("saliency", "tau"):
-        ratio = probe.scores.get("saliency.ratio")
-        pmi = probe.scores.get("saliency.pmi")
-        return pmi / ratio if pmi is not None and ratio else None
-    return probe.scores.get(f"{layer}.{threshold}")
+        return found["pmi"] / found["ratio"] if len(found) == 2 and found["ratio"] else None
+    return found.get(threshold)
 
 
-def _is_lower_bound(config: LayerConfig, name: str, probes: Sequence[Probe]) -> bool | None:
-    """Whether the layer's own rule rejects below the threshold; None if it never decides."""
+def _side(
+    config: LayerConfig, name: str, probes: Sequence[Probe]
+) -> tuple[bool, dict[str, float]] | None:
+    """Whether the layer's own rule rejects below the threshold, and scores of which it alone
+    decides; None if it never does.
+    """
     for probe in probes:
         value = _value(probe, config.name, name)
         if value is None:
@@ -202,7 +231,7 @@ def _is_lower_bound(config: LayerConfig, name: str, probes: Sequence[Probe]) -> 
             continue
         reasons = above.rule(own), below.rule(own)
         if (reasons[0] is None) != (reasons[1] is None):
-            return reasons[1] is None
+            return reasons[1] is None, own
     return None
 
 

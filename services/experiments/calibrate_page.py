@@ -50,7 +50,7 @@ def markdown(
         "| --- | --- | ---: | ---: | ---: |",
     ]
     lines += [
-        f"| {cut.layer}.{cut.threshold} | {'below' if cut.lower else 'above'} | {cut.value:.4g} | "
+        f"| {cut.layer}.{cut.threshold} | {'below' if cut.lower else 'above'} | {cut.value} | "
         f"{cut.false_accepts:.1%} | {cut.accepts:.1%} |"
         for cut in chosen
         if cut.accepts

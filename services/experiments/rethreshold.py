@@ -6,12 +6,12 @@ layers that compare the candidates of a batch measure again, since they see anot
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from services.filter.layers import build
-from services.filter.layers.base import NO_SCORE, Case, Layer, Pair
+from services.filter.layers.base import NO_SCORE, Case, Layer, Pair, Scores
 from services.trainer.near_duplicates import NEAR_DUPLICATE, NearDuplicates
 from stillhouse.errors import FailedPrecondition, InvalidArgument
 from stillhouse.filter.types import Candidate, Cascade, Document, LayerConfig, Verdict
@@ -72,7 +72,7 @@ def rejudge(
     """Every candidate, in order of the batches, with its verdict under `cascade`.
 
     documents: texts by source id. FailedPrecondition if a candidate that now gets further
-    has no scores there: the run was made without `score_all`.
+    has no scores there: the run was made without `score_all`, or before a layer had them.
     """
     layers = build(cascade)
     for layer in layers:
@@ -81,41 +81,46 @@ def rejudge(
                 f"the layer {layer.name!r} compared candidates by a model, and those comparisons "
                 "are not stored; only a new run can judge them again"
             )
+    every = {name for one in stored for name in one.verdict.scores}
+    asked = frozenset(every if cascade.score_all else ())
     seen = NearDuplicates(near_duplicate)
     judged: list[Judged] = []
     for batch in sorted({one.batch for one in stored}):
         part = [one for one in stored if one.batch == batch]
         candidates = [one.candidate for one in part]
-        verdicts = seen.judge(candidates, _judge(layers, documents, part))
+        verdicts = seen.judge(candidates, _judge(layers, documents, part, asked))
         judged += map(Judged, candidates, verdicts)
     return judged
 
 
 def _judge(
-    layers: Sequence[Layer[Any]], documents: Mapping[str, str], stored: Sequence[Stored]
+    layers: Sequence[Layer[Any]],
+    documents: Mapping[str, str],
+    stored: Sequence[Stored],
+    asked: frozenset[str],
 ) -> list[Verdict]:
+    """`asked`: the scores that were asked for every candidate; who lacks one could have none."""
     verdicts = [Verdict(one.candidate.id, True, scores=_own(one.verdict)) for one in stored]
-    for layer in layers:
+    for position, layer in enumerate(layers):
+        before = {one.name for one in layers[:position]}
         alive = [place for place, one in enumerate(verdicts) if one.accepted]
         reasons: list[str | None]
         if layer.relative:
             cases = [
-                Case(_pair(documents, stored[place]), earlier=verdicts[place].scores)
+                Case(_pair(documents, stored[place]), earlier=_of(before, verdicts[place].scores))
                 for place in alive
             ]
             reasons = [finding.reason for finding in layer.judge(cases)]
         else:
-            reasons = [_again(layer, stored[place].verdict) for place in alive]
+            reasons = [_again(layer, stored[place].verdict, asked) for place in alive]
         for place, reason in zip(alive, reasons, strict=True):
             if reason:
-                before = verdicts[place]
-                verdicts[place] = Verdict(
-                    before.candidate_id, False, layer.name, reason, before.scores
-                )
+                one = verdicts[place]
+                verdicts[place] = Verdict(one.candidate_id, False, layer.name, reason, one.scores)
     return verdicts
 
 
-def _again(layer: Layer[Any], verdict: Verdict) -> str | None:
+def _again(layer: Layer[Any], verdict: Verdict, asked: frozenset[str]) -> str | None:
     """The layer's reason by the stored scores."""
     if verdict.reason == f"{layer.name}.{NO_SCORE}":
         return verdict.reason
@@ -130,6 +135,8 @@ def _again(layer: Layer[Any], verdict: Verdict) -> str | None:
     if refused:
         return f"{layer.name}.{refused}"
     if any(name not in verdict.scores for name in names):
+        if asked.issuperset(names):
+            return f"{layer.name}.{NO_SCORE}"
         raise FailedPrecondition(
             f"a candidate that now reaches the layer {layer.name!r} was rejected before it by "
             f"{verdict.layer!r} and not scored there; run with filter.score_all: true to choose "
@@ -137,6 +144,10 @@ def _again(layer: Layer[Any], verdict: Verdict) -> str | None:
         )
     reason = layer.rule({name: verdict.scores[f"{layer.name}.{name}"] for name in layer.scores})
     return reason and f"{layer.name}.{reason}"
+
+
+def _of(layers: Container[str], scores: Scores) -> Scores:
+    return {name: one for name, one in scores.items() if name.partition(".")[0] in layers}
 
 
 def _own(verdict: Verdict) -> dict[str, float]:

@@ -8,9 +8,9 @@ from contextlib import AsyncExitStack
 
 from services.filter.consumer import CandidateHandler
 from services.filter.costs import Costs
-from services.filter.evidence import Backends, Nli
+from services.filter.evidence import Backends, CorpusIndex, Nli
 from services.filter.masking import check_infills
-from services.filter.remote import RemoteCritic, RemoteIndexes
+from services.filter.remote import MASKED_CRITIC, RemoteCritic, RemoteIndexes
 from services.filter.rpc import SERVICE, FilterService
 from services.filter.settings import FilterSettings
 from services.runtime import streams
@@ -62,14 +62,14 @@ async def main(settings: FilterSettings) -> None:
             RemoteCritic(critic, settings.critic_limits),
             RemoteIndexes(index, settings.indexes, settings.index_limits),
             _nli(settings),
-            RemoteCritic(masked, settings.critic_limits) if masked else None,
+            RemoteCritic(masked, settings.critic_limits, MASKED_CRITIC) if masked else None,
         )
         costs = Costs()
         server = Server(settings, (SERVICE,))
         service = FilterService(backends, settings.max_candidates, costs)
         add_FilterServiceServicer_to_server(service, server.grpc)
         await stack.enter_async_context(serving(server))
-        await until_stopped(_work(settings, backends, costs, server, critic, index, masked))
+        await until_stopped(_work(settings, backends, costs, server, critic, masked))
 
 
 def _nli(settings: FilterSettings) -> Nli | None:
@@ -95,10 +95,9 @@ async def _work(
     costs: Costs,
     server: Server,
     critic: AsyncGeneratorClient,
-    index: AsyncIndexClient,
     masked: AsyncGeneratorClient | None,
 ) -> None:
-    await asyncio.gather(_until_loaded(critic), _until_indexed(index))
+    await asyncio.gather(_until_loaded(critic), _until_indexed(backends.index))
     if masked is not None:
         check_infills(await _until_loaded(masked))
     if not settings.queue:
@@ -135,13 +134,12 @@ async def _until_loaded(critic: AsyncGeneratorClient) -> ModelDescription:
         await asyncio.sleep(_AGAIN)
 
 
-async def _until_indexed(index: AsyncIndexClient) -> None:
-    """Return once the index service has an index that answers."""
+async def _until_indexed(index: CorpusIndex) -> None:
+    """Return once every index that is asked has answered."""
     while True:
         try:
-            if any(info.ready for info in await index.list_indexes()):
-                return
-            log.info("waiting for an index")
+            await index.match(["a"])
+            return
         except StillhouseError as error:
             log.info("waiting for the index: %s", error)
         await asyncio.sleep(_AGAIN)

@@ -63,6 +63,8 @@ def weakest_token(score: Score) -> float:
     Over all tokens, since a wrong word makes its neighbours unlikely too.
     """
     values = score.token_logprobs
+    if math.isnan(score.logprob):
+        return math.nan
     if len(values) != score.tokens or any(map(math.isnan, values)):
         return math.nan
     return min(values, default=0.0)
@@ -74,6 +76,8 @@ def weakest_word(text: str, logprobs: Sequence[float], score: Score) -> float:
     `score` says where the tokens end in " " + text. NaN if it says nothing or a value is
     NaN, 0 if there is no content word.
     """
+    if math.isnan(score.logprob):
+        return math.nan
     if len(score.token_ends) != score.tokens or len(logprobs) != score.tokens:
         return math.nan
     sums = list(_word_sums(text, logprobs, score.token_ends))

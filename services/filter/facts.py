@@ -11,7 +11,15 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from stillhouse.text.words import STOPWORDS, content_words, fold, matches, per_text, vocabulary
+from stillhouse.text.words import (
+    STOPWORDS,
+    content_words,
+    fold,
+    matches,
+    per_text,
+    vocabulary,
+    words,
+)
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
@@ -144,12 +152,17 @@ def _starts_sentence(text: str, every: Sequence[re.Match[str]], position: int) -
 
 
 def _supported(name: str, known: frozenset[str]) -> bool:
-    return _form_known(fold(name), known) or _parts_known(name, known)
+    return _form_known(fold(name), known) or _parts_known(name, known) or _cut_known(name, known)
 
 
 def _form_known(word: str, known: frozenset[str]) -> bool:
     stem = word.removesuffix("'s").removesuffix("’s")
     return bool({word, stem, stem + "s", stem.removesuffix("s"), stem.removesuffix("es")} & known)
+
+
+def _cut_known(name: str, known: frozenset[str]) -> bool:
+    """Whether the words are known into which the name falls once it is folded."""
+    return not name.isascii() and all(word in known for word in words(name))
 
 
 def _parts_known(name: str, known: frozenset[str]) -> bool:
@@ -177,5 +190,5 @@ def _canonical(number: str) -> str:
 def _counted(document: str) -> frozenset[str]:
     """Numbers that a summary may state since the document says them otherwise."""
     known = vocabulary(document)
-    pairs = {"2": {"both", "pair", "second"}, "1": {"one", "a", "single", "first"}}
+    pairs = {"2": {"both", "pair", "second"}, "1": {"one", "single", "first"}}
     return frozenset(number for number, said in pairs.items() if said & known)

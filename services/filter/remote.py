@@ -1,8 +1,9 @@
 """The critic and the corpus index over gRPC, in calls cut to size.
 
 Away, overloaded or too slow means `Unavailable`: the worker then holds the batch and
-tries again, and a caller of the rpc is told so. A text that a backend refuses gets no
-score, which its layer turns into a rejection that says `no_score`.
+tries again, and a caller of the rpc is told so. So is one that refuses how it is asked: a
+setting is wrong. A text that a backend refuses gets no score, which its layer turns into a
+rejection that says `no_score`.
 """
 
 from __future__ import annotations
@@ -44,6 +45,23 @@ class Limits:
     seconds: float = 120.0
 
 
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A backend's name, the setting that says which one it is, and its field of questions."""
+
+    name: str
+    setting: str
+    field: str
+
+    def __str__(self) -> str:
+        return f"the {self.name} ({self.setting})"
+
+
+CRITIC = Backend("critic", "STILLHOUSE_CRITIC_TARGET", "items")
+MASKED_CRITIC = Backend("masked critic", "STILLHOUSE_MASKED_CRITIC_TARGET", "items")
+_INDEX = Backend("index", "STILLHOUSE_INDEX_NAMES", "queries")
+
+
 class ScoreClient(Protocol):
     """What is needed of `stillhouse.generator.client.AsyncGeneratorClient`."""
 
@@ -68,9 +86,9 @@ class MatchClient(Protocol):
 class RemoteCritic:
     """The critic: a generator service whose model is frozen."""
 
-    def __init__(self, client: ScoreClient, limits: Limits) -> None:
+    def __init__(self, client: ScoreClient, limits: Limits, backend: Backend = CRITIC) -> None:
         self._client = client
-        self._calls = _Calls("the critic", self._score, _UNSCORED, limits)
+        self._calls = _Calls(backend, self._score, _UNSCORED, limits)
 
     async def score(self, items: Sequence[ScoreItem]) -> list[Score]:
         """One score per item, in order; items of one prefix travel together."""
@@ -89,7 +107,7 @@ class RemoteIndexes:
         self._client = client
         self._names = tuple(names)
         self._calls: _Calls[str, tuple[CorpusMatch, ...] | None] = _Calls(
-            "the index", self._match, None, limits
+            _INDEX, self._match, None, limits
         )
 
     async def match(self, texts: Sequence[str]) -> list[tuple[CorpusMatch, ...] | None]:
@@ -106,7 +124,7 @@ class RemoteIndexes:
             self._client.score_batch(texts, index=name),
         )
         if not len(matches) == len(scores) == len(texts):
-            raise Unavailable(f"the index gave {len(matches)} and {len(scores)} answers")
+            raise Unavailable(f"{_INDEX} gave {len(matches)} and {len(scores)} answers")
         return [
             CorpusMatch(name, match.lengths, infgram_logprob(score))
             for match, score in zip(matches, scores, strict=True)
@@ -133,7 +151,7 @@ class _Calls(Generic[Q, A]):
 
     def __init__(
         self,
-        backend: str,
+        backend: Backend,
         call: Callable[[Sequence[Q]], Awaitable[Sequence[A]]],
         refused: A,
         limits: Limits,
@@ -154,7 +172,12 @@ class _Calls(Generic[Q, A]):
         """The answers; a refused call is halved until the questions to blame are found."""
         try:
             answers = list(await self._patiently(questions))
-        except InvalidArgument:
+        except InvalidArgument as error:
+            if not error.field.startswith(self._backend.field):
+                raise Unavailable(
+                    f"{self._backend} refuses how it is asked: {error}; "
+                    f"set {self._backend.setting} right"
+                ) from error
             if len(questions) == 1:
                 return [self._refused]
             half = len(questions) // 2
@@ -168,7 +191,7 @@ class _Calls(Generic[Q, A]):
     async def _patiently(self, questions: Sequence[Q]) -> Sequence[A]:
         for attempt in range(_ATTEMPTS):
             try:
-                with metrics.asking(self._backend.removeprefix("the ")):
+                with metrics.asking(self._backend.name):
                     async with asyncio.timeout(self._limits.seconds):
                         return await self._call(questions)
             except ResourceExhausted as error:

@@ -17,13 +17,14 @@ def common_subsequence(left: Sequence[str], right: Sequence[str]) -> int:
     Bit-parallel (Hyyro 2004): bit i of `row` is 0 where the length grows at left[i].
     O(|left| |right| / 64).
     """
-    places: dict[str, int] = {}
+    places = dict.fromkeys(right, 0)  # each as long as `left`, so only for what is looked up
     for place, word in enumerate(left):
-        places[word] = places.get(word, 0) | 1 << place
+        if word in places:
+            places[word] |= 1 << place
     everything = (1 << len(left)) - 1
     row = everything
     for word in right:
-        found = row & places.get(word, 0)
+        found = row & places[word]
         if found:
             row = ((row + found) | (row - found)) & everything
     return len(left) - row.bit_count()

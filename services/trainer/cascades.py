@@ -7,6 +7,7 @@ from stillhouse.recipe import Recipe
 
 FAITHFULNESS = "faithfulness"
 CONSTRAINTS = "constraints"
+_OF_THE_WRITING = frozenset({"fluency", CONSTRAINTS})
 
 
 def cascade_of(recipe: Recipe) -> Cascade:
@@ -17,6 +18,13 @@ def cascade_of(recipe: Recipe) -> Cascade:
     if recipe.constraints.active and all(layer.name != CONSTRAINTS for layer in layers):
         layers = (LayerConfig(CONSTRAINTS), *layers)
     return Cascade(layers, recipe.filter.score_all)
+
+
+def of_the_text(cascade: Cascade) -> Cascade:
+    """The layers that can judge a text which no model wrote: without those of its writing."""
+    layers = tuple(one for one in cascade.layers if one.name not in _OF_THE_WRITING)
+    nothing = LayerConfig(CONSTRAINTS)  # such a text was under none; a cascade can't be empty
+    return Cascade(layers or (nothing,), cascade.score_all)
 
 
 def faithfulness_first(cascade: Cascade) -> Cascade:

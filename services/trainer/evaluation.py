@@ -13,6 +13,7 @@ from services.trainer.cascades import FAITHFULNESS
 from services.trainer.statistics import first_words, rouge, rouge_l
 from stillhouse.corpus import SourceDocument
 from stillhouse.filter.types import Candidate, Cascade, Document, LayerConfig, Verdict
+from stillhouse.generator.types import Sample
 from stillhouse.recipe import Recipe
 
 PMI_SCORE = f"{FAITHFULNESS}.pmi"
@@ -66,6 +67,16 @@ SCHEMA = pa.schema(
     ]
 )
 
+_SAMPLE = "sample"
+_WRITTEN = pa.struct(
+    [
+        ("tokens", pa.int64()),
+        ("logprob", pa.float64()),
+        ("finished", pa.bool_()),
+        ("clauses", pa.list_(pa.bool_())),
+    ]
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Opinions:
@@ -97,14 +108,48 @@ def word_budget(documents: Sequence[SourceDocument], recipe: Recipe) -> int:
 
 
 def candidates_of(
-    system: str, documents: Sequence[SourceDocument], texts: Sequence[str]
+    system: str, documents: Sequence[SourceDocument], samples: Sequence[Sample]
 ) -> tuple[list[Document], list[Candidate]]:
     """A system's texts as the filter takes them."""
-    pairs = list(zip(documents, texts, strict=True))
-    return (
-        [Document(document.id, document.text) for document in documents],
-        [Candidate(f"{system}:{document.id}", document.id, 0, text) for document, text in pairs],
-    )
+    asked = [Document(document.id, document.text) for document in documents]
+    return asked, [
+        Candidate(
+            id=f"{system}:{document.id}",
+            source_id=document.id,
+            sample_index=0,
+            text=one.text,
+            tokens=one.tokens,
+            logprob=one.logprob,
+            finished=one.finished,
+            clauses=one.clauses,
+        )
+        for document, one in zip(documents, samples, strict=True)
+    ]
+
+
+def unwritten(texts: Sequence[str]) -> list[Sample]:
+    """Texts that no model wrote."""
+    return [Sample(text, 0, 0.0, True) for text in texts]
+
+
+def with_samples(found: pa.Table, samples: Sequence[Sample]) -> pa.Table:
+    """A model's table with what it told of each text, to judge it again."""
+    fields = [
+        {name: getattr(one, name) for name in _WRITTEN.names} | {"clauses": list(one.clauses)}
+        for one in samples
+    ]
+    return found.append_column(_SAMPLE, pa.array(fields, _WRITTEN))
+
+
+def samples_of(found: pa.Table) -> list[Sample] | None:
+    """A model's texts from its table; None if the table tells nothing of their writing."""
+    if _SAMPLE not in found.schema.names:
+        return None
+    rows = found.select(["text", _SAMPLE]).to_pylist()
+    return [
+        Sample(row["text"], **row[_SAMPLE] | {"clauses": tuple(row[_SAMPLE]["clauses"])})
+        for row in rows
+    ]
 
 
 def table(

@@ -11,16 +11,16 @@ from typing import TypeVar
 import pyarrow as pa
 
 from services.trainer import evaluation, systems
-from services.trainer.cascades import cascade_of, faithfulness_first
+from services.trainer.cascades import cascade_of, faithfulness_first, of_the_text
 from services.trainer.evaluation import Opinions
 from services.trainer.files import RunFolder, read_table, write_table
 from services.trainer.prompts import derived_seed
 from stillhouse.corpus import SourceDocument
 from stillhouse.errors import ResourceExhausted, Unavailable
 from stillhouse.filter.client import AsyncFilterClient
-from stillhouse.filter.types import Cascade, Verdict
+from stillhouse.filter.types import Candidate, Cascade, Document, Verdict
 from stillhouse.generator.client import AsyncGeneratorClient
-from stillhouse.generator.types import Decoding, ModelPointer, Prompt
+from stillhouse.generator.types import Decoding, ModelPointer, Prompt, Sample
 from stillhouse.recipe import Recipe
 
 log = logging.getLogger(__name__)
@@ -75,66 +75,76 @@ class Examiner:
         """Examine a model; `prompts` by document id. `generator` has it, if ours can't load it."""
         asked = [Prompt(one.id, prompts[one.id]) for one in self._held_out]
         key = _key(model.digest, repr(self._decoding), *(f"{one.id}\0{one.text}" for one in asked))
-        texts = self._known(system, key)
-        if texts is None:
-            texts = await self.write(model, asked, generator)
-        await self._judged(system, texts, key)
+        known = self._known(system, key)
+        samples = evaluation.samples_of(known) if known is not None else None
+        if samples is None:
+            samples = await self._samples(model, asked, generator)
+        await self._judged(system, samples, key, written=True)
 
     async def texts(self, system: str, texts: Sequence[str]) -> None:
-        """Examine texts, one for each held-out document."""
+        """Examine texts that no model wrote, one for each held-out document."""
         pairs = zip(self._held_out, texts, strict=True)
-        await self._judged(system, texts, _key(*(f"{one.id}\0{text}" for one, text in pairs)))
+        key = _key(*(f"{one.id}\0{text}" for one, text in pairs))
+        await self._judged(system, evaluation.unwritten(texts), key, written=False)
 
-    async def _judged(self, system: str, texts: Sequence[str], key: str) -> None:
-        if self._complete(system, key):
+    async def _judged(
+        self, system: str, samples: Sequence[Sample], key: str, written: bool
+    ) -> None:
+        if self._complete(system, key, written):
             return
+        cascade = cascade_of(self._recipe)
+        cascade = faithfulness_first(cascade if written else of_the_text(cascade))
         opinions: list[Opinions] = []
-        for start in range(0, len(texts), _JUDGED_AT_ONCE):
+        for start in range(0, len(samples), _JUDGED_AT_ONCE):
             part = slice(start, start + _JUDGED_AT_ONCE)
-            opinions += await self._opinions(system, self._held_out[part], texts[part])
+            asked = evaluation.candidates_of(system, self._held_out[part], samples[part])
+            opinions += await self._opinions(cascade, *asked)
+        texts = [one.text for one in samples]
         found = evaluation.table(self._held_out, texts, opinions, self._words)
+        if written:
+            found = evaluation.with_samples(found, samples)
         made = {_WRITTEN_BY: key, _JUDGED_BY: self._judged_by}
         if self._independent:
             made[_CRITIC] = self._recipe.evaluation.critic
         write_table(self._folder.evaluation(system), found.replace_schema_metadata(made))
 
     async def _opinions(
-        self, system: str, documents: Sequence[SourceDocument], texts: Sequence[str]
+        self, cascade: Cascade, documents: Sequence[Document], candidates: Sequence[Candidate]
     ) -> list[Opinions]:
-        asked = evaluation.candidates_of(system, documents, texts)
+        async def evaluated(judge: AsyncFilterClient, by: Cascade) -> Sequence[Verdict]:
+            return (await patiently(lambda: judge.evaluate(by, documents, candidates))).verdicts
 
-        async def evaluated(judge: AsyncFilterClient, cascade: Cascade) -> Sequence[Verdict]:
-            return (await patiently(lambda: judge.evaluate(cascade, *asked))).verdicts
-
-        verdicts = await evaluated(self._judge, faithfulness_first(cascade_of(self._recipe)))
+        verdicts = await evaluated(self._judge, cascade)
         measured = await evaluated(self._judge, evaluation.MEASURES)
-        independent: Sequence[Mapping[str, float]] = [{}] * len(texts)
+        independent: Sequence[Mapping[str, float]] = [{}] * len(candidates)
         if self._independent:
-            cascade = evaluation.independent_cascade(self._recipe)
-            told = await evaluated(self._independent, cascade)
+            other = evaluation.independent_cascade(self._recipe)
+            told = await evaluated(self._independent, other)
             independent = [one.scores for one in told]
         return [
             Opinions(verdict, one.scores, other)
             for verdict, one, other in zip(verdicts, measured, independent, strict=True)
         ]
 
-    def _known(self, system: str, key: str) -> list[str] | None:
-        """The texts that are written already, if they were written in this way."""
+    def _known(self, system: str, key: str) -> pa.Table | None:
+        """The table that is there already, if its texts were written in this way."""
         path = self._folder.evaluation(system)
         if not path.exists():
             return None
         found = read_table(path)
         written_by = _metadata(found).get(_WRITTEN_BY)
-        return list(found["text"].to_pylist()) if written_by == key.encode() else None
+        return found if written_by == key.encode() else None
 
-    def _complete(self, system: str, key: str) -> bool:
+    def _complete(self, system: str, key: str, written: bool) -> bool:
         """Whether they are judged too, in this way."""
-        if self._known(system, key) is None:
+        found = self._known(system, key)
+        if found is None:
             return False
-        found = read_table(self._folder.evaluation(system))
         made, critic = _metadata(found), self._recipe.evaluation.critic.encode()
+        measured = evaluation.SCHEMA.names
         return (
-            found.schema.names == evaluation.SCHEMA.names
+            found.schema.names[: len(measured)] == measured
+            and (evaluation.samples_of(found) is not None) == written
             and made.get(_JUDGED_BY) == self._judged_by.encode()
             and (self._independent is None or made.get(_CRITIC) == critic)
         )
@@ -151,25 +161,33 @@ class Examiner:
         generator: AsyncGeneratorClient | None = None,
     ) -> list[str]:
         """What a model answers, one text a prompt."""
-        texts: list[str] = []
+        return [one.text for one in await self._samples(model, prompts, generator)]
+
+    async def _samples(
+        self,
+        model: ModelPointer,
+        prompts: Sequence[Prompt],
+        generator: AsyncGeneratorClient | None = None,
+    ) -> list[Sample]:
+        samples: list[Sample] = []
         for start in range(0, len(prompts), _AT_ONCE):
             part = prompts[start:][:_AT_ONCE]
             if generator is None:
-                texts += await patiently(lambda part=part: self._load_and_write(model, part))  # type: ignore[misc]
+                samples += await patiently(lambda part=part: self._load_and_write(model, part))  # type: ignore[misc]
             else:
-                texts += await patiently(lambda part=part: self._write(generator, "", part))  # type: ignore[misc]
-            self._progress(len(texts))
-        return texts
+                samples += await patiently(lambda part=part: self._write(generator, "", part))  # type: ignore[misc]
+            self._progress(len(samples))
+        return samples
 
-    async def _load_and_write(self, model: ModelPointer, prompts: Sequence[Prompt]) -> list[str]:
+    async def _load_and_write(self, model: ModelPointer, prompts: Sequence[Prompt]) -> list[Sample]:
         await self._generator.load_model(model)
         return await self._write(self._generator, model.digest, prompts)
 
     async def _write(
         self, generator: AsyncGeneratorClient, digest: str, prompts: Sequence[Prompt]
-    ) -> list[str]:
+    ) -> list[Sample]:
         answers = generator.generate(prompts, self._decoding, model_digest=digest)
-        return [samples[0].text async for _, samples in answers]
+        return [samples[0] async for _, samples in answers]
 
     @property
     def _decoding(self) -> Decoding:

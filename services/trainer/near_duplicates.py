@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,14 @@ from numpy.typing import NDArray
 from services.trainer.postings import Keys, Postings
 from services.trainer.textstore import TextStore
 from stillhouse.filter.types import Candidate, Verdict
+from stillhouse.text.words import fold, marks
 
 NEAR_DUPLICATE = "near_duplicate"
 
 _PERMUTATIONS = 128
 _EMPTY = MinHash(num_perm=_PERMUTATIONS, seed=1)  # drawing the permutations is the dear part
 _REMEMBERED = 16_384  # texts whose trigrams stay in memory
-_WORD = re.compile(r"\w+")
+_ASCII_WORD = re.compile(r"\w+", re.ASCII)
 # Odd constants of Knuth's and Steele's multiplicative hashes: they only have to spread.
 _SPREAD, _STIR = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
 
@@ -103,10 +104,16 @@ class _Bands:
 
 
 def word_trigrams(text: str) -> frozenset[str]:
-    """Lower-cased word trigrams; a shorter text is one gram."""
-    words = _WORD.findall(text.lower())
+    """Folded word trigrams; a shorter text is one gram."""
+    folded = fold(text)
+    words = (_ASCII_WORD if folded.isascii() else _word()).findall(folded)
     grams = {" ".join(words[i : i + 3]) for i in range(max(1, len(words) - 2))}
     return frozenset(grams)
+
+
+@cache
+def _word() -> re.Pattern[str]:
+    return re.compile(rf"\w+(?:[{marks()}]+\w*)*")
 
 
 def jaccard(one: frozenset[str], other: frozenset[str]) -> float:

@@ -17,6 +17,7 @@ from services.filter.rpc import SERVICE, FilterService
 from services.generator.backends.choice import open_backend
 from services.generator.rpc import GeneratorService
 from services.generator.settings import GeneratorSettings
+from services.trainer.evaluation import samples_of
 from services.trainer.examiner import Examiner
 from services.trainer.files import RunFolder
 from stillhouse.corpus import SourceDocument
@@ -187,6 +188,27 @@ async def test_an_independent_critic_adds_its_scores_and_a_resumed_run_keeps_the
         pq.read_schema(RunFolder(tmp_path).evaluation("lead sentence")).metadata[b"critic"]
         == b"third"
     )
+
+
+async def test_what_a_model_told_of_its_texts_is_judged_too(
+    doors: tuple[CountingClient, Make], models: tuple[ModelPointer, ModelPointer], tmp_path: Path
+) -> None:
+    writer, make = doors
+
+    def recipe(least: float) -> Recipe:
+        layer = f"{{name: fluency, thresholds: {{logprob: {least}}}}}"
+        constrained = "constraints: {keywords: 1}, generation: {max_new_tokens: 8}"
+        return Recipe.parse(f"{{{constrained}, filter: {{layers: [{layer}]}}}}")
+
+    for least, expected in ((-0.1, "fluency.unlikely"), (-99, "")):
+        await make(recipe(least)).model("teacher", models[0], PROMPTS)
+        assert {row["reason"] for row in rows(tmp_path) if row["text"]} == {expected}
+        await make(recipe(least)).baselines()
+        assert all(row["passed"] for row in rows(tmp_path, "copy"))
+    assert writer.asked == len(DOCUMENTS)
+    told = samples_of(pq.read_table(RunFolder(tmp_path).evaluation("teacher")))
+    assert told is not None
+    assert all(one.tokens for one in told)
 
 
 async def test_baselines_are_examined_like_any_system(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 
@@ -12,3 +13,11 @@ def runs(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return state != "Z"
+
+
+def eventually_gone(pids: list[int]) -> None:
+    """Fails if one of them still runs after 30 s."""
+    last = time.monotonic() + 30
+    while any(map(runs, pids)):
+        assert time.monotonic() < last, f"still there: {[pid for pid in pids if runs(pid)]}"
+        time.sleep(0.05)

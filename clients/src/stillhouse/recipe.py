@@ -465,8 +465,10 @@ class RivalModel(_Section):
 class Judge(_Section):
     """A judge model behind OpenAI's chat completions."""
 
-    url: str = Field(pattern=r"^https?://")
-    model: str = ""
+    url: str = Field(pattern=r"^https?://", description="Its server, as `http://HOST:PORT`.")
+    model: str = Field(
+        default="", description="Its name there; may be left out where the server has one model."
+    )
 
 
 class Evaluation(_Section):

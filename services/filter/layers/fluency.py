@@ -9,6 +9,7 @@ After the fluency filter of Referee (Sclar et al. 2022, arXiv 2210.13800), which
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from services.filter.layers.base import Answers, Pair, PairLayer, Scores, threshold
@@ -31,8 +32,11 @@ class Fluency(PairLayer[FluencyThresholds]):
     Thresholds = FluencyThresholds
 
     def measure(self, pair: Pair, answers: Answers) -> Scores:  # noqa: ARG002
-        """`logprob` in nats a token."""
-        return {"logprob": pair.candidate.logprob / max(1, pair.candidate.tokens)}
+        """`logprob` in nats a token; NaN for a text of no tokens, which no model wrote."""
+        one = pair.candidate
+        if one.text and not one.tokens:
+            return {"logprob": math.nan}
+        return {"logprob": one.logprob / max(1, one.tokens)}
 
     def rule(self, scores: Scores) -> str | None:
         """unlikely."""

@@ -24,6 +24,7 @@ from stillhouse.text.words import per_text, words
 
 _SHORTEST_PLURAL = 4
 _LONGEST = 256  # words of a sentence that are compared; more is no prose
+_MOST = 16  # sentences of a summary that are compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +59,14 @@ class Grounding(PairLayer[GroundingThresholds]):
     def measure(self, pair: Pair, answers: Answers) -> Scores:  # noqa: ARG002
         """`order`, the smallest share over the summary's sentences; `skipped`, the most key
         words in a row that one of them leaves out (as many as its longest sentence has, where
-        the order differs); `words`, its key words; `sentences` that have some.
+        the order differs); `words`, its key words; `sentences` that have some. What is too long
+        to be compared has an order of 0.
         """
-        said, known = _sentences(pair.summary), _sentences(pair.source)
-        found = [support(one, known) for one in said]
+        said, known = _sentences(pair.summary), _known(pair.source)
+        found = [support(one, known) for one in said[:_MOST]]
+        order = min((share for share, _ in found), default=1.0)
         return {
-            "order": min((share for share, _ in found), default=1.0),
+            "order": order if len(said) <= _MOST else 0.0,
             "skipped": max((gap for _, gap in found), default=0),
             "words": sum(len(one.keys) for one in said),
             "sentences": len(said),
@@ -99,13 +102,19 @@ class Sentence(NamedTuple):
             every.append(form)
             if is_key(word):
                 keys.append(form)
-        return cls(tuple(every[:_LONGEST]), tuple(keys[:_LONGEST]))
+        return cls(tuple(every), tuple(keys))
 
 
 @per_text
 def _sentences(text: str) -> tuple[Sentence, ...]:
     """The sentences that have key words."""
     return tuple(one for one in map(Sentence.of, sentences(text)) if one.keys)
+
+
+@per_text
+def _known(text: str) -> tuple[Sentence, ...]:
+    """The sentences of a document, as much of each as is compared."""
+    return tuple(Sentence(one.words[:_LONGEST], one.keys[:_LONGEST]) for one in _sentences(text))
 
 
 def _singular(word: str) -> str:
@@ -120,10 +129,11 @@ def _singular(word: str) -> str:
 def support(one: Sentence, known: Sequence[Sentence]) -> tuple[float, int]:
     """The largest share of the words of `one` that is a subsequence of a sentence of `known` that
     is negated as often; and if that is all of them the widest gap between its key words, else
-    the key words of the longest sentence.
+    the key words of the longest sentence. Too long a sentence has a share of 0.
     """
     negations = _negations(one.keys)
-    alike = [other for other in known if _negations(other.keys) == negations]
+    comparable = known if len(one.words) <= _LONGEST else ()
+    alike = [other for other in comparable if _negations(other.keys) == negations]
     longest = max((common_subsequence(one.words, other.words) for other in alike), default=0)
     share = longest / len(one.words)
     gaps = [

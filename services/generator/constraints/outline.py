@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # at run time rpc.py, which only checks outlines, would need 
 
 _PERIOD = b"."
 _WORD = re.compile(r"\w+")
+_LONGEST = 128  # steps of a passage: the ways to read it grow with their square
 
 
 class Thread(NamedTuple):
@@ -67,7 +68,7 @@ class Compression:
         self._allowed: dict[Reading, NDArray[np.int64]] = {}
         self._advanced: dict[tuple[Reading, int], Reading] = {}
         starts = map(Thread, range(len(outline.passages)))
-        self.start: Reading = frozenset(one for one in starts if self._can_end(one))
+        self.start: Reading = frozenset(one for one in starts if self._next(one))
 
     def advance(self, reading: Reading, token: int) -> Reading:
         """The readings that are left with one more token."""
@@ -117,14 +118,26 @@ class Compression:
     def _next(self, thread: Thread) -> list[tuple[bytes, Thread]]:
         """What may be written at the end of a word, and where that leads."""
         found = self._options.get(thread)
-        if found is None:
-            ways = self._find_next(thread)
-            found = self._options[thread] = [one for one in ways if self._can_end(one[1])]
-        return found
+        if found is not None:
+            return found
+        ways: dict[Thread, list[tuple[bytes, Thread]]] = {}
+        open_ends = [thread]  # a stack of its own: a passage may be longer than Python's
+        while open_ends:
+            one = open_ends[-1]
+            if one not in ways:
+                ways[one] = list(self._find_next(one))
+                open_ends += [after for _, after in ways[one] if self._can_end(after) is None]
+            else:
+                open_ends.pop()
+                self._options[one] = [way for way in ways[one] if self._can_end(way[1])]
+        return self._options[thread]
 
-    def _can_end(self, thread: Thread) -> bool:
-        """Whether a text can come to its end from there, length aside."""
-        return thread.over or self._complete(thread) or bool(self._next(thread))
+    def _can_end(self, thread: Thread) -> bool | None:
+        """Whether a text can come to its end from there, length aside; None: not known yet."""
+        if thread.over or self._complete(thread):
+            return True
+        options = self._options.get(thread)
+        return None if options is None else bool(options)
 
     def _find_next(self, thread: Thread) -> Iterator[tuple[bytes, Thread]]:
         if thread.over:
@@ -185,6 +198,12 @@ def check_outline(outline: Outline | None, decoding: Decoding, field: str) -> No
         raise InvalidArgument(field, "can't be searched along; leave decoding.beam out to sample")
     if outline.run == 0:
         raise InvalidArgument(f"{field}.run", "must be 1 or more")
+    for number, passage in enumerate(outline.passages):
+        if len(passage) > _LONGEST:
+            raise InvalidArgument(
+                f"{field}.passages[{number}]",
+                f"has {len(passage)} steps, the limit is {_LONGEST}; leave it out",
+            )
     if not any(sum(s.weight for s in one) >= outline.least for one in outline.passages):
         raise InvalidArgument(
             f"{field}.passages", f"none has a weight of {outline.least}, which a text must have"

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import time
+from unittest.mock import patch
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stillhouse.corpus import sentences as module
 from stillhouse.corpus.sentences import sentences
 
 
@@ -37,3 +41,21 @@ def test_nothing_is_lost_and_nothing_is_empty(text: str) -> None:
     found = sentences(text)
     assert " ".join(found) == " ".join(text.split())
     assert all(one.strip() == one != "" for one in found)
+
+
+PIECES = (
+    'approx. Approx. xapprox. (e.g. u.s. J. I. etc. No. word "Then 3 it... so? St. a.b.c.d.e.g.'
+)
+
+
+@given(st.lists(st.sampled_from(PIECES.split(" "))).map(" ".join))
+def test_a_bounded_look_back_finds_the_same(text: str) -> None:
+    with patch.object(module, "_LOOK_BACK", 10**9):
+        wanted = sentences(text)
+    assert sentences(text) == wanted
+
+
+def test_a_long_run_of_abbreviations_takes_linear_time() -> None:
+    started = time.perf_counter()
+    assert len(sentences("see approx. 3 of them " * 20_000)) == 1
+    assert time.perf_counter() - started < 5

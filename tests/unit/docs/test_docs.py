@@ -28,6 +28,12 @@ def test_the_recipe_page_is_current() -> None:
     assert page == load_script("recipe_docs").render(), "run: python scripts/recipe_docs.py"
 
 
+def test_every_key_of_a_recipe_has_a_default_and_a_meaning() -> None:
+    rows = re.findall(r"^\| `.*\|$", load_script("recipe_docs").render(), re.MULTILINE)
+    assert [row for row in rows if "Undefined" in row or re.search(r"\|\s*\|$", row)] == []
+    assert [row.split("`")[1] for row in rows if "| required |" in row] == ["url"]
+
+
 RECIPES = sorted(
     path for path in (ROOT / "recipes").rglob("*.yaml") if path.name != "ladder.yaml"
 )  # which holds arms

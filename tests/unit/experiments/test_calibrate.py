@@ -12,6 +12,9 @@ from services.experiments import calibrate
 from services.experiments.calibrate_page import markdown
 from services.filter.calibration import deletions, lead_clause, positives
 from services.filter.cascade import evaluate
+from services.filter.layers import build
+from services.filter.layers.surface import Surface
+from services.trainer.cascades import cascade_of
 from stillhouse.corpus import SourceDocument
 from stillhouse.errors import InvalidArgument
 from stillhouse.filter.types import Candidate, Cascade, Document, Evaluation, LayerConfig
@@ -90,6 +93,48 @@ async def test_the_direction_of_a_threshold_comes_from_the_layers_rule() -> None
     probes = await calibrate.judged(InProcess(), CASCADE, calibrate.make_probes(DOCUMENTS, 1))
     lower = {(cut.layer, cut.threshold): cut.lower for cut in calibrate.cuts(CASCADE, probes, 0.1)}
     assert lower["brevity", "ratio"] is False
+
+
+@pytest.mark.parametrize(
+    ("layer", "threshold", "bad", "good"),
+    [
+        ("grounding", "order", [0.8, 0.8, 0.8], [0.9, 1.0]),
+        ("grounding", "order", [0.81234567, 0.5], [0.81236, 1.0]),
+        ("surface", "new_names", [1.0, 2.0], [0.0, 0.5]),
+        ("brevity", "ratio", [0.4, 0.71234567], [0.3, 0.39991]),
+        ("saliency", "tau", [1.1, 1.3], [1.3, 1.7]),
+    ],
+)
+def test_a_recipe_with_the_snippet_does_what_the_page_says(
+    layer: str, threshold: str, bad: list[float], good: list[float]
+) -> None:
+    passes = {
+        "grounding": {"order": 1.0, "skipped": 0.0, "words": 9.0, "sentences": 1.0},
+        "surface": dict.fromkeys(Surface.scores, 0.0),
+        "brevity": {"words": 9.0, "ratio": 0.3},
+        "saliency": {"pmi": 1.0, "ratio": 0.1},
+    }[layer]
+    score = {"tau": "pmi"}.get(threshold, threshold)
+    scale = passes.get("ratio", 1.0) if threshold == "tau" else 1.0
+    probes = [
+        calibrate.Probe(
+            Document("d", ""), "any", true, "",
+            {f"{layer}.{name}": v for name, v in (passes | {score: value * scale}).items()},
+        )
+        for true, values in ((False, bad), (True, good))
+        for value in values
+    ]  # fmt: skip
+    cascade = Cascade((LayerConfig(layer),))
+    (cut,) = (one for one in calibrate.cuts(cascade, probes, 0) if one.threshold == threshold)
+    text = calibrate.snippet(cascade, [replace(cut, accepts=1.0)])
+    (again,) = build(cascade_of(Recipe.parse(text)))
+    verdicts = [
+        again.rule({name: probe.scores[f"{layer}.{name}"] for name in again.scores}) is None
+        for probe in probes
+    ]
+    assert sum(verdicts[: len(bad)]) == 0 == cut.false_accepts
+    assert sum(verdicts[len(bad) :]) / len(good) == cut.accepts
+    assert f"| {cut.value} |" in markdown(Recipe(), "ab" * 32, [], [replace(cut, accepts=1)], text)
 
 
 @pytest.mark.parametrize("rate", [-0.1, 1.0, float("nan")])

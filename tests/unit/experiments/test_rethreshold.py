@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +17,7 @@ from services.filter.evidence import Backends
 from services.trainer.near_duplicates import NearDuplicates
 from stillhouse.errors import FailedPrecondition, InvalidArgument
 from stillhouse.filter.types import Candidate, Cascade, Document, LayerConfig
+from stillhouse.generator.types import Score, ScoreItem
 from tests.unit.filter.fakes import FakeCritic, FakeIndex
 
 DOCUMENTS = [
@@ -35,12 +38,14 @@ LOOSE = Cascade(
 )
 
 
-def judge(cascade: Cascade, batches: Sequence[Sequence[Candidate]]) -> list[Judged]:
+def judge(
+    cascade: Cascade, batches: Sequence[Sequence[Candidate]], critic: FakeCritic | None = None
+) -> list[Judged]:
     seen = NearDuplicates(0.6)
     judged: list[Judged] = []
     for batch in batches:
         result = asyncio.run(
-            evaluate(cascade, DOCUMENTS, batch, Backends(FakeCritic(), FakeIndex()))
+            evaluate(cascade, DOCUMENTS, batch, Backends(critic or FakeCritic(), FakeIndex()))
         )
         judged += map(Judged, batch, seen.judge(batch, result.verdicts))
     return judged
@@ -86,6 +91,55 @@ def test_what_was_not_scored_cannot_be_judged_again() -> None:
     stored = [Stored(0, row.candidate, row.verdict) for row in judge(tight, batches)]
     with pytest.raises(FailedPrecondition, match=r"surface.*score_all"):
         rejudge(hasty, {one.id: one.text for one in DOCUMENTS}, stored, 0.6)
+
+
+class RefusingCritic(FakeCritic):
+    """Refuses what speaks of a port."""
+
+    async def score(self, items: Sequence[ScoreItem]) -> list[Score]:
+        scores = await super().score(items)
+        refused = ["port" in item.continuation for item in items]
+        return [Score(math.nan, 0) if no else one for one, no in zip(scores, refused, strict=True)]
+
+
+def test_with_score_all_a_missing_score_is_one_that_could_not_be_had() -> None:
+    cascade = Cascade(
+        (LayerConfig("brevity", {"min_words": 99}), LayerConfig("faithfulness")), score_all=True
+    )
+    batches = [candidates(["The heap keeps the item.", "It listens on a port."], 0)]
+    before = judge(cascade, batches, RefusingCritic())
+    assert [row.verdict.layer for row in before] == ["brevity", "brevity"]
+    stored = [Stored(0, row.candidate, row.verdict) for row in before]
+    loose = changed(cascade, {"brevity.min_words": 1, "brevity.ratio": 2.0})
+    anew = judge(loose, batches, RefusingCritic())
+    assert rejudge(loose, {one.id: one.text for one in DOCUMENTS}, stored, 0.6) == anew
+    assert anew[1].verdict.reason == "faithfulness.no_score"
+
+
+def test_a_score_that_no_candidate_has_is_not_made_up() -> None:
+    (row,) = judge(LOOSE, [candidates(["The heap keeps the smallest item."], 0)])
+    old = {name: one for name, one in row.verdict.scores.items() if name != "surface.echo"}
+    stored = [Stored(0, row.candidate, replace(row.verdict, scores=old))]
+    with pytest.raises(FailedPrecondition, match="surface"):
+        rejudge(LOOSE, {one.id: one.text for one in DOCUMENTS}, stored, 0.6)
+
+
+def test_a_layer_sees_the_scores_of_the_layers_before_it_only() -> None:
+    likely = "The heap keeps the first item."
+    names = ("diversity", "faithfulness")
+    cascade = Cascade(tuple(LayerConfig(name) for name in names), score_all=True)
+    batches = [
+        [
+            Candidate("likely", "d0", 0, likely, tokens=9, logprob=-1.0),
+            Candidate("faithful", "d0", 1, "The heap keeps the smallest item.", 9, -9.0),
+        ]
+    ]
+    critic = FakeCritic({"first": -2.5})
+    before = judge(cascade, batches, critic)
+    assert [row.verdict.reason for row in before] == ["", "diversity.near_duplicate"]
+    stored = [Stored(0, row.candidate, row.verdict) for row in before]
+    again = rejudge(cascade, {one.id: one.text for one in DOCUMENTS}, stored, 0.6)
+    assert [row.verdict.reason for row in again] == ["", "diversity.near_duplicate"]
 
 
 @pytest.mark.parametrize(

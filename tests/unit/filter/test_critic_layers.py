@@ -133,6 +133,14 @@ def test_weakest_word_takes_a_token_that_spans_two_words_for_both() -> None:
     assert weakest_word("abcde fg", score.token_logprobs, score) == -3
 
 
+def test_a_text_without_a_score_has_no_weakest_part() -> None:
+    one, refused = pair("A reader opens it."), Score(math.nan, 0)
+    layer = Faithfulness(FaithfulnessThresholds())
+    for answers in ((refused, refused), (refused, Score(-1.0, 1, (-1.0,), (2,)))):
+        scores = layer.measure(one, Answers(answers))
+        assert all(map(math.isnan, scores.values()))
+
+
 def test_weakest_word_without_content_words_or_positions() -> None:
     score = Score(-2.0, 2, (-1.0, -1.0), (3, 6))
     assert weakest_word("it is", score.token_logprobs, score) == 0

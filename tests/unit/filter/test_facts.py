@@ -19,6 +19,7 @@ from services.filter.facts import names, new_names, new_numbers, new_word_share,
         ("the 3rd try", "try 3"),
         ("２ ways", "2 ways"),
         ("two ways", "both ways"),
+        ("1 way", "a single way"),
         ("1, 2 and 3", "3, 2, 1"),
         ("1,2,3", "3 2 1"),
     ],
@@ -35,6 +36,7 @@ def test_the_same_number_said_otherwise(said: str, known: str) -> None:
         ("ten rows", "rows", "10"),
         ("0x12345678", "no such value", "12345678"),
         ("100", "10,0", "100"),
+        ("1 row", "a row of an array", "1"),
     ],
 )
 def test_a_new_number(said: str, known: str, new: str) -> None:
@@ -55,6 +57,8 @@ def test_endless_digits_stay_as_written() -> None:
         ("of Python's kind", "in python"),
         ("what I see", "nothing"),
         ("the HTTP Server", "an http server"),
+        ('half is "½" here', "½ of it"),
+        ("in Zu\u0308rich", "in Zürich"),
     ],
 )
 def test_no_new_name(said: str, known: str) -> None:

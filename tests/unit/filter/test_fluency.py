@@ -22,13 +22,19 @@ def reason(logprob: float, tokens: int, least: float = -2.0) -> str | None:
         (-20.0, 10, None),
         (-20.01, 10, "fluency.unlikely"),
         (-15.0, 10, None),
-        (0.0, 0, None),
+        (0.0, 0, "fluency.no_score"),
         (math.nan, 10, "fluency.no_score"),
         (-math.inf, 10, "fluency.no_score"),
     ],
 )
 def test_both_sides_of_the_threshold(logprob: float, tokens: int, expected: str | None) -> None:
     assert reason(logprob, tokens) == expected
+
+
+def test_an_empty_text_is_other_layers_business() -> None:
+    empty = Pair(Document("d", "A document."), Candidate("c", "d", 0, ""))
+    (finding,) = Fluency(FluencyThresholds()).judge([Case(empty, Answers())])
+    assert finding.reason is None
 
 
 def test_the_threshold_is_the_recipes() -> None:

@@ -91,6 +91,22 @@ def test_a_negation_is_a_key_word_in_each_of_its_forms() -> None:
         assert Sentence.of(text).keys == ("not", "read")
 
 
+def test_an_invention_behind_a_long_sentence_is_seen() -> None:
+    long = " ".join(f"word{n}" for n in range(256))
+    assert reason(f"{long}.", f"{long}.") is None
+    assert reason(f"{long} dragons burn Paris.", f"{long}.") == "rearranged"
+    assert reason(f"{long} and its tail.", f"{long} and its tail.") == "rearranged"
+    assert reason(f"{long}.", f"{long} and its tail.") is None
+
+
+def test_a_flood_of_sentences_is_not_compared() -> None:
+    layer = Grounding(GroundingThresholds())
+    flood = " ".join(f"It reads part {n}." for n in range(2_000))
+    scores = layer.measure(Pair(Document("d", flood), Candidate("c", "d", 0, flood)), Answers())
+    assert scores["order"] == 0
+    assert scores["sentences"] == 2_000
+
+
 @given(WORDS.filter(bool), WORDS)
 def test_widest_gap_equals_trying_all(one: list[str], other: list[str]) -> None:
     found = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -102,3 +103,14 @@ def test_the_critic_is_asked_in_the_words_of_the_task(task: str) -> None:
     assert backward == source_items("x", "y", task)
     assert backward[0].prefix.startswith("y")
     assert backward[0].continuation == " x"
+
+
+def test_words_that_only_one_side_has_take_no_memory() -> None:
+    tracemalloc.start()
+    left = [str(n) for n in range(20_000)]
+    begun = tracemalloc.get_traced_memory()[0]
+    tracemalloc.reset_peak()
+    assert common_subsequence(left, ["no", "7", "such", "9", "word"]) == 2
+    peak = tracemalloc.get_traced_memory()[1] - begun
+    tracemalloc.stop()
+    assert peak < 1_000_000

@@ -11,7 +11,15 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from services.filter.remote import Limits, RemoteCritic, RemoteIndexes, cut, infgram_logprob
+from services.filter import __main__ as main
+from services.filter.remote import (
+    MASKED_CRITIC,
+    Limits,
+    RemoteCritic,
+    RemoteIndexes,
+    cut,
+    infgram_logprob,
+)
 from stillhouse.errors import (
     DeadlineExceeded,
     FailedPrecondition,
@@ -45,14 +53,14 @@ class Client:
         self, items: Sequence[ScoreItem], per_token: bool = False, model_digest: str = ""
     ) -> list[Score]:
         assert per_token
-        self._meet([item.continuation for item in items])
+        self._meet([item.continuation for item in items], "items")
         self.prefixes += [item.prefix for item in items]
         return [Score(-float(item.continuation), 1) for item in items]
 
     async def match_lengths_batch(
         self, queries: Sequence[str], index: str = ""
     ) -> list[MatchStatistics]:
-        self._meet(queries)
+        self._meet(queries, "queries")
         if index == "away":
             raise NotFound("no index away")
         return [
@@ -67,12 +75,12 @@ class Client:
     async def score_batch(self, queries: Sequence[str], index: str = "") -> list[Scores]:
         return [scores_of([1] * len(query), [2] * len(query)) for query in queries]
 
-    def _meet(self, texts: Sequence[str]) -> None:
+    def _meet(self, texts: Sequence[str], field: str) -> None:
         self.sizes.append(len(texts))
         if self.fails:
             raise self.fails.pop(0)
         if "bad" in texts:
-            raise InvalidArgument("items", "too long")
+            raise InvalidArgument(f"{field}[{texts.index('bad')}]", "too long")
 
 
 def items(*continuations: object) -> list[ScoreItem]:
@@ -118,6 +126,20 @@ async def test_a_refused_text_costs_only_itself() -> None:
 async def test_a_backend_that_cannot_answer_is_unavailable(error: StillhouseError) -> None:
     with pytest.raises(Unavailable):
         await RemoteIndexes(Client(error), ["corpus"], Limits()).match(["a"])
+
+
+async def test_a_refusal_of_how_it_is_asked_holds_all_back() -> None:
+    client = Client(InvalidArgument("index", "is empty; name one of this server's: a, b"))
+    with pytest.raises(Unavailable, match=r"STILLHOUSE_INDEX_NAMES.*server's: a, b"):
+        await RemoteIndexes(client, [""], Limits()).match(["a", "b"])
+    assert client.sizes == [2]
+
+
+async def test_the_message_tells_which_critic_it_is() -> None:
+    for backend, named in ((), "STILLHOUSE_CRITIC_TARGET"), ((MASKED_CRITIC,), "STILLHOUSE_MASKED"):
+        critic = RemoteCritic(Client(NotFound("no model")), Limits(), *backend)
+        with pytest.raises(Unavailable, match=rf"critic \({named}.*no model"):
+            await critic.score(items(1))
 
 
 async def test_a_backend_at_its_limit_is_asked_again() -> None:
@@ -174,3 +196,12 @@ def test_the_infgram_likelihood_is_finite_where_a_token_never_followed() -> None
     assert infgram_logprob(scores_of([2, 4], [4, 4])) == pytest.approx(math.log(0.5) / 2)
     assert infgram_logprob(scores_of([0], [9])) == pytest.approx(math.log(1 / 10))
     assert math.isfinite(infgram_logprob(scores_of([0, 1], [0, 0])))
+
+
+async def test_the_filter_waits_for_the_indexes_that_it_asks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(main, "_AGAIN", 0)
+    client = Client(InvalidArgument("index", "is empty"), NotFound("no index"))
+    await main._until_indexed(RemoteIndexes(client, ["corpus"], Limits()))
+    assert len(client.sizes) == 3

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import random
 import re
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -188,6 +190,20 @@ def test_what_is_allowed_always_leads_to_an_end(
     raise AssertionError("no end")
 
 
+def test_the_longest_passage_needs_no_deep_stack(tiny: LoadedModel) -> None:
+    words = [f"w{number}" for number in range(128)]
+    outline = Outline((tuple(map(Step, words)),), least=128, skip=0, run=128)
+    check_outline(outline, Decoding(1, 8), "f")
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack()) + 100)
+    try:
+        compression = Compression(outline, tiny.vocabulary)
+    finally:
+        sys.setrecursionlimit(limit)
+    assert compression.holds(f"{' '.join(words)}.")
+    assert not compression.holds(f"{' '.join(words[:-1])}.")
+
+
 def test_a_model_writes_along_its_outline(tiny: LoadedModel) -> None:
     passage = "A heap is an array whose smallest element stands at the very root of it."
     steps = tuple(Step(word, int(len(word) > 3)) for word in passage.split())
@@ -218,6 +234,10 @@ def test_rows_of_prompts_without_an_outline_are_as_they_were(tiny: LoadedModel) 
     [
         (Outline(()), r"f\.passages"),
         (Outline(((Step("ab"),),), least=2), r"f\.passages"),
+        (
+            Outline(((Step("ab"),), (Step("ab"),) * 129)),
+            r"f\.passages\[1\]: has 129 steps, the limit is 128",
+        ),
         (Outline(((Step("a  b"),),), least=1), "'a  b'"),
         (Outline(((Step("ab"),),), ("",), least=1), "''"),
         (Outline(((Step("ab"),),), run=0, least=1), r"f\.run"),

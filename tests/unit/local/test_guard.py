@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from stillhouse.local.guard import end, listed
-from tests.support.processes import runs
+from tests.support.processes import eventually_gone, runs
 
 _PARENT = """
 import signal, sys
@@ -48,18 +48,12 @@ def test_a_process_that_does_not_listen_is_killed() -> None:
         assert deaf.wait() == -signal.SIGKILL
 
 
-def test_what_has_ended_is_passed_over() -> None:
+def test_what_has_ended_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     with subprocess.Popen([sys.executable, "-Sc", ""], start_new_session=True) as gone:
         gone.wait()
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("waits for what is gone"))
     end([gone.pid], 60)
 
 
 def test_the_list_is_what_came_and_did_not_go() -> None:
     assert listed(["+3\n", "+4\n", "-3\n", "+5\n", "-9\n"]) == {4, 5}
-
-
-def eventually_gone(pids: list[int]) -> None:
-    last = time.monotonic() + 30
-    while any(map(runs, pids)):
-        assert time.monotonic() < last, f"still there: {[pid for pid in pids if runs(pid)]}"
-        time.sleep(0.05)

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from stillhouse.errors import FailedPrecondition
 from stillhouse.local.process import ChildProcess, stop_all
 from stillhouse.local.stack import broker_binary, free_ports
-from tests.support.processes import runs
+from tests.support.processes import eventually_gone, runs
 
 Start = Callable[[str], ChildProcess]
 
@@ -49,6 +50,34 @@ def test_what_it_says_is_in_its_log(start: Start) -> None:
     child = start("import os, sys; print(os.environ['COLOUR']); print('no', file=sys.stderr)")
     child.check_succeeded()
     assert sorted(child.log.read_text().split()) == ["no", "red"]
+
+
+_PARENT = """
+import os, signal, sys
+def stop(*_): sys.exit(0)
+signal.signal(signal.SIGTERM, stop)
+child = os.fork()
+if child == 0:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print(os.getpid(), flush=True)
+    while True: signal.pause()
+"""
+
+
+@pytest.mark.parametrize("end_", ["stop", "die", "succeed"])
+def test_no_child_of_it_outlives_it(start: Start, end_: str) -> None:
+    child = start(_PARENT + ("signal.pause()" if end_ != "succeed" else ""))
+    while not (said := child.log.read_text()).endswith("\n"):
+        time.sleep(0.01)
+    grandchild = int(said)
+    if end_ == "stop":
+        child.stop(30)
+    elif end_ == "die":
+        end(child)
+        assert not child.running
+    else:
+        child.check_succeeded()
+    eventually_gone([grandchild])
 
 
 def test_it_runs_in_a_session_of_its_own(start: Start) -> None:

@@ -19,6 +19,19 @@ def candidate(number: int, text: str) -> Candidate:
     return Candidate(f"id{number}", "source", number, text)
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("कि वह जा", "का वही जी"), ("كِتَابٌ في بيت", "كُتُب في بيت")],
+)
+def test_words_that_differ_in_marks_differ(one: str, other: str) -> None:
+    assert word_trigrams(one) != word_trigrams(other)
+    assert len(word_trigrams(one)) == 1
+
+
+def test_canonically_equal_texts_are_duplicates() -> None:
+    assert word_trigrams("Zu\u0308rich liegt da") == word_trigrams("Zürich liegt da")
+
+
 def passed(texts: list[str], first: int = 0) -> tuple[list[Candidate], list[Verdict]]:
     """Texts that every layer passed."""
     candidates = [candidate(first + place, text) for place, text in enumerate(texts)]

@@ -13,6 +13,7 @@ _ABBREVIATION = re.compile(
     r"|prof|st|jr|sr|dept|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec",
     re.IGNORECASE,
 )
+_LOOK_BACK = 8  # characters, more than any abbreviation has: a word cut there is none
 # These end a sentence as often as not: they do when a capital follows.
 _OPEN_ENDED = re.compile(r"etc|al|inc|ltd|co|corp|no|est|u\.s|u\.k", re.IGNORECASE)
 
@@ -31,10 +32,11 @@ def sentences(text: str) -> list[str]:
 
 
 def _is_end(flat: str, start: int, boundary: re.Match[str]) -> bool:
-    following = flat[boundary.end() :][:4].lstrip("\"'“‘([")[:1]
+    following = flat[boundary.end() : boundary.end() + 4].lstrip("\"'“‘([")[:1]
     if flat[boundary.start()] != "." or boundary.group().startswith("..."):
         return not following.islower()
-    word = _LAST_WORD.search(flat, start, boundary.start())
+    end = boundary.start()
+    word = _LAST_WORD.search(flat, max(start, end - _LOOK_BACK), end)
     last = word.group() if word else ""
     if _OPEN_ENDED.fullmatch(last):
         return following.isupper()

@@ -92,5 +92,5 @@ def prepare_index(recipe: Recipe, teacher: ModelPointer, workspace: Workspace, s
 def _key(documents: list[SourceDocument], tokenizer: Path) -> str:
     total = hashlib.sha256(tokenizer.read_bytes())
     for one in documents:
-        total.update(one.text.encode() + b"\0")
+        total.update(f"{one.id}\0{one.text}\0".encode())
     return total.hexdigest()[:16]

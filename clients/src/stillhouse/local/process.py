@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from stillhouse.errors import FailedPrecondition
@@ -31,6 +32,7 @@ class ChildProcess:
         self._command = list(command)
         self._environment = {**os.environ, **environment}
         self._restarts = 0
+        self._cleared = False
         self._process = self._start()
 
     @property
@@ -41,12 +43,12 @@ class ChildProcess:
     @property
     def running(self) -> bool:
         """False once the process has ended."""
-        return self._process.poll() is None
+        return self._poll() is None
 
     def check_succeeded(self) -> None:
         """FailedPrecondition unless the process ended with code 0."""
         code = self._process.wait()
-        guard().forget(self.pid)
+        self._clear()
         if code:
             raise FailedPrecondition(self._epitaph(code))
 
@@ -55,24 +57,39 @@ class ChildProcess:
 
         A process that refused its input (exit code 2) is not started again.
         """
-        code = self._process.poll()
+        code = self._poll()
         if code is None:
             return
         if code == 2 or self._restarts == _MAX_RESTARTS:
             raise FailedPrecondition(self._epitaph(code))
         self._restarts += 1
-        guard().forget(self.pid)
         self._process = self._start()
 
     def stop(self, grace: float) -> None:
-        """SIGTERM, and SIGKILL to whatever is left of its session after `grace` seconds."""
+        """SIGTERM, SIGKILL after `grace` seconds, and SIGKILL to what it leaves of its group."""
         if self._process.poll() is None:
             self._process.terminate()
         try:
             self._process.wait(grace)
         except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.kill()
             self._process.wait()
+        self._clear()
+
+    def _poll(self) -> int | None:
+        """Its exit code, None while it runs."""
+        code = self._process.poll()
+        if code is not None:
+            self._clear()
+        return code
+
+    def _clear(self) -> None:
+        """Once it has ended: end its children too. Once only: its number may become another's."""
+        if self._cleared:
+            return
+        self._cleared = True
+        with suppress(ProcessLookupError, PermissionError):  # it left none
+            os.killpg(self.pid, signal.SIGKILL)
         guard().forget(self.pid)
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -85,6 +102,7 @@ class ChildProcess:
                 stderr=log,
                 start_new_session=True,
             )
+        self._cleared = False
         guard().watch(process.pid)
         return process
 

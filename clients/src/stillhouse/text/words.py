@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from functools import lru_cache, wraps
+from functools import cache, lru_cache, wraps
 from typing import NamedTuple, TypeVar
 
 # Scripts written without spaces: one word a character, or |y|/|x| would mean nothing.
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 )
-_WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+(?:['’][^\W\d_{_UNSPACED}]+)*")
+_ASCII_WORD = re.compile(r"\w+(?:'[^\W\d_]+)*", re.ASCII)  # the same there, and fast
 _ENDINGS = ".!?…。！？।؟።"
 _CLOSINGS = "\"'`”’»)]}*_」』）"
 # Documents are read once per candidate, candidates once per layer: a batch must fit. Long
@@ -73,21 +73,46 @@ def fold(text: str) -> str:
 
 def matches(text: str) -> list[re.Match[str]]:
     """The words of `text` in order, as they were found: cheaper than `spans`."""
-    return list(_WORD.finditer(text))
+    return list(_pattern(text).finditer(text))
 
 
 @per_text
 def spans(text: str) -> tuple[Word, ...]:
     """The words of `text` in order, as written; punctuation is left out."""
-    return tuple(Word(found.group(), *found.span()) for found in _WORD.finditer(text))
+    return tuple(Word(found.group(), *found.span()) for found in _pattern(text).finditer(text))
 
 
 @per_text
 def words(text: str) -> tuple[str, ...]:
-    """The words of `text` in order, folded."""
+    """The words of `text` in order, folded; one that folding makes several of, as ½, is several."""
     if text.isascii():
-        return tuple(_WORD.findall(text.lower()))
-    return tuple(word.key for word in spans(text))
+        return tuple(_ASCII_WORD.findall(text.lower()))
+    folded = fold("\n".join(_word().findall(text)))
+    return tuple(_pattern(folded).findall(folded))
+
+
+@cache
+def marks() -> str:
+    """The combining marks, which `\\w` leaves out, as part of a regular expression's class.
+
+    Variation selectors only choose a glyph: they are no part of a word.
+    """
+    every = map(chr, range(0x300, 0x20000))  # there are none before, and none behind
+    found = [c for c in every if unicodedata.category(c) in ("Mn", "Mc")]
+    return "".join(c for c in found if not unicodedata.name(c).startswith("VARIATION SELECTOR"))
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    return _ASCII_WORD if text.isascii() else _word()
+
+
+@cache
+def _word() -> re.Pattern[str]:
+    """A word in any script; it goes on over combining marks."""
+    part, letters = (
+        rf"[^\W{but}{_UNSPACED}]+(?:[{marks()}]+[^\W{but}{_UNSPACED}]*)*" for but in ("", r"\d_")
+    )
+    return re.compile(rf"[{_UNSPACED}]|{part}(?:['’]{letters})*")
 
 
 @per_text
