@@ -17,6 +17,7 @@ _PARENT = """
 import signal, sys
 from pathlib import Path
 from stillhouse.local.process import ChildProcess
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup, for one, has its children ignore it
 code = "import signal; signal.pause()"
 children = [ChildProcess(name, [sys.executable, "-Sc", code], {}, Path(name)) for name in "abc"]
 children[2].stop(10)
