@@ -7,7 +7,6 @@ whole or not at all.
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from services.index.document_ids import METADATA, DocumentIds
 from services.index.engine import write_index
 from services.index.tokenizer import FILE_NAME, IndexTokenizer
+from services.runtime.disk import sync
 from stillhouse.errors import InvalidArgument
 
 _BATCH = 1024  # documents tokenised at once
@@ -95,23 +95,14 @@ def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
 
 def _copy_durably(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
-    with target.open("rb") as file:
-        os.fsync(file.fileno())
+    sync(target)
 
 
 def _publish(part: Path, folder: Path) -> None:
     """Rename, and make the new names last."""
-    _sync(part)
+    sync(part)
     try:
         part.replace(folder)
     except OSError as error:  # another build was faster
         raise InvalidArgument("out", f"cannot make {folder}: {error.strerror}") from None
-    _sync(folder.parent)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync(folder.parent)

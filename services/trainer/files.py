@@ -35,6 +35,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from services.runtime.disk import sync
 from stillhouse.errors import FailedPrecondition, NotFound
 
 log = logging.getLogger(__name__)
@@ -222,11 +223,11 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         yield part
         part.chmod(0o755)
         for place in (*part.rglob("*"), part):
-            _sync(place)
+            sync(place)
         if path.exists():
             shutil.rmtree(path)
         os.replace(part, path)
-        _sync(path.parent)
+        sync(path.parent)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
@@ -238,16 +239,7 @@ def replacing_file(path: Path) -> Iterator[Path]:
     part = path.with_name(f".{path.name}.part")
     try:
         yield part
-        _sync(part)
+        sync(part)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    """Have a file or folder on disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

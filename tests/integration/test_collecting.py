@@ -61,6 +61,16 @@ async def checkpoints(folder: RunFolder, count: int) -> int:
         await asyncio.sleep(0.01)
 
 
+async def cancelled(js: JetStreamContext, folder: RunFolder, shards: int) -> int:
+    """Collect until so many shards are checkpointed, and be cancelled; the position then."""
+    collecting = asyncio.create_task(collect(js, folder, 0))
+    await checkpoints(folder, shards)
+    collecting.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await collecting
+    return await checkpoints(folder, shards)
+
+
 async def test_killed_again_and_again_it_loses_and_doubles_nothing(
     js: JetStreamContext, broker: Broker, tmp_path: Path
 ) -> None:
@@ -89,12 +99,7 @@ async def test_cancelled_it_goes_on_behind_its_position_in_the_stream(
     wanted = await calm(js, RunFolder(tmp_path / "calm"))
     folder = RunFolder(tmp_path / "cancelled")
     async with answering(js, folder.id, pause=0.01):
-        collecting = asyncio.create_task(collect(js, folder, 0))
-        await checkpoints(folder, 5)
-        collecting.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await collecting
-        position = await checkpoints(folder, 5)
+        position = await cancelled(js, folder, 5)
         assert position > 0
         await js.delete_consumer(topology.VERDICTS, f"trainer-{folder.id}")
         buffer = await collect(js, folder, 1)
@@ -111,11 +116,7 @@ async def test_on_a_broker_made_anew_it_begins_with_its_first_verdict(
     await topology.ensure(js, ack_wait=2.0)
     folder = RunFolder(tmp_path / "moved")
     async with answering(js, folder.id, pause=0.01):
-        collecting = asyncio.create_task(collect(js, folder, 0))
-        await checkpoints(folder, 5)
-        collecting.cancel()
-        await asyncio.gather(collecting, return_exceptions=True)
-    position = await checkpoints(folder, 5)
+        position = await cancelled(js, folder, 5)
     other = Broker(tmp_path / "made-anew")
     other.start()
     client = await streams.connect(other.url, "test")

@@ -6,10 +6,10 @@ counts once it bears a mark, which also says what was trained: settings, samples
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
+from services.runtime.disk import sync
 from services.trainer.files import write_text
 
 _MARK = "whole"
@@ -19,8 +19,7 @@ def mark(checkpoint: Path, training: str) -> None:
     """Say that a checkpoint is whole, once its files have reached the disk."""
     for path in sorted(checkpoint.rglob("*")):
         if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
+            sync(path)
     write_text(checkpoint / _MARK, training)
 
 
