@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +21,8 @@ from services.trainer.examiner import Examiner, patiently
 from services.trainer.files import RunFolder, read_table
 from services.trainer.prompts import derived_seed, make_prompt
 from services.trainer.students.pairs import Pair
-from services.trainer.students.training import Job, train
+from services.trainer.students.running import trained
+from services.trainer.students.training import Job
 from services.trainer.systems import TEACHER
 from stillhouse.corpus import SourceDocument
 from stillhouse.errors import InvalidArgument
@@ -112,7 +112,7 @@ async def ablate(
         chosen = choose(kept, count, derived_seed(bench.recipe.seed, f"ablation {arm.name}"))
         used[arm.name] = len(chosen)
         pairs = [Pair(prompt(texts[one.source_id]), one.text, one.source_id) for one in chosen]
-        student = await _trained(bench, arm, pairs)
+        student = await _student(bench, arm, pairs)
         await examiner.model(arm.name, student, prompts)
     return used
 
@@ -181,18 +181,7 @@ async def _kept(
     return kept
 
 
-async def _trained(bench: Bench, arm: Arm, pairs: Sequence[Pair]) -> ModelPointer:
-    """In a thread, which ends with the step it is in if this is cancelled."""
-    stopped = threading.Event()
-    try:
-        return await asyncio.to_thread(_student, bench, arm, pairs, stopped.is_set)
-    finally:
-        stopped.set()
-
-
-def _student(
-    bench: Bench, arm: Arm, pairs: Sequence[Pair], stopped: Callable[[], bool]
-) -> ModelPointer:
+async def _student(bench: Bench, arm: Arm, pairs: Sequence[Pair]) -> ModelPointer:
     name = arm.name.replace(", ", "-").replace(" ", "-")
     folder = bench.folder.path / f"student-{name}"
     if arm.name == FULL and _as_the_run_would(bench.recipe):
@@ -213,8 +202,8 @@ def _student(
             folder=folder,
             checkpoints=bench.folder.path / "training" / name,
         )
-        train(job, lambda _: None, stopped)
-    return ModelPointer(str(folder.resolve()), digest(folder), 1)
+        await trained(job, lambda _: None)
+    return ModelPointer(str(folder.resolve()), await asyncio.to_thread(digest, folder), 1)
 
 
 def _as_the_run_would(recipe: Recipe) -> bool:
