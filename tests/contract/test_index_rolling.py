@@ -46,8 +46,10 @@ def test_no_call_fails_while_servers_are_replaced(tmp_path: Path) -> None:
                 except Exception as error:
                     answers.append(error)
 
-    caller = threading.Thread(target=ask)
-    caller.start()
+    # Several, for a call to be on its way just when a server stops taking any.
+    callers = [threading.Thread(target=ask) for _ in range(6)]
+    for caller in callers:
+        caller.start()
     try:
         for number, port in enumerate(ports):
             seen = len(answers)
@@ -55,13 +57,16 @@ def test_no_call_fails_while_servers_are_replaced(tmp_path: Path) -> None:
             _, log = servers[number].communicate(timeout=60)
             assert servers[number].returncode == 0, log
             servers[number] = start(port)
-            while len(answers) < seen + 100:
+            # As minReadySeconds does: every caller has found the new one by then.
+            threading.Event().wait(3)
+            while len(answers) < seen + 600:
                 threading.Event().wait(0.05)
     finally:
         stop.set()
-        caller.join()
+        for caller in callers:
+            caller.join()
         for one in servers:
             one.kill()
             one.communicate()
-    assert len(answers) > 200
+    assert len(answers) > 1200
     assert set(answers) == {wanted}

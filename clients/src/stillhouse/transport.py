@@ -33,12 +33,16 @@ class _AsyncAnswers(Protocol[_T_co]):
     def cancel(self) -> object: ...
 
 
+# A stopping server drops a call that it accepted and never began, which reads as CANCELLED;
+# where the caller itself cancelled, nothing is repeated.
+_REPEATED = ["UNAVAILABLE", "CANCELLED"]
+
 _RETRY_POLICY = {
     "maxAttempts": 4,
     "initialBackoff": "0.05s",
     "maxBackoff": "1s",
     "backoffMultiplier": 2,
-    "retryableStatusCodes": ["UNAVAILABLE"],
+    "retryableStatusCodes": _REPEATED,
 }
 
 _SERVICE_CONFIG = {
@@ -60,7 +64,7 @@ _PINNED_CONFIG = {
         {
             "name": [{}],
             "retryPolicy": _RETRY_POLICY
-            | {"maxAttempts": 5, "retryableStatusCodes": ["UNAVAILABLE", "FAILED_PRECONDITION"]},
+            | {"maxAttempts": 5, "retryableStatusCodes": [*_REPEATED, "FAILED_PRECONDITION"]},
         },
     ],
     "retryThrottling": {"maxTokens": 40, "tokenRatio": 4.0},  # gRPC reads a ratio of 4 as 0
