@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
@@ -22,28 +22,27 @@ class Asking:
 
     prompt: PromptTemplate
     tokenizer: PreTrainedTokenizerBase
+    control: Control = field(default_factory=Control)
 
     @classmethod
     def student(cls, recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Asking:
         """Of a student, which may come from a model without a chat template."""
         chat = recipe.prompt.chat and tokenizer.chat_template is not None
-        return cls(recipe.prompt.model_copy(update={"chat": chat}), tokenizer)
+        return cls(recipe.prompt.model_copy(update={"chat": chat}), tokenizer, recipe.control)
 
     def about(self, text: str, asked: Buckets = NOTHING) -> str:
         """The prompt for a document's text, the code of what is asked for behind the text."""
-        return make_prompt(asked.behind(text), self.prompt, self.tokenizer)
+        return make_prompt(asked.behind(text, self.control), self.prompt, self.tokenizer)
 
     def each(self, documents: Iterable[SourceDocument]) -> dict[str, str]:
         """Prompts by document id."""
         return {one.id: self.about(one.text) for one in documents}
 
 
-def asked_in_turn(
-    asking: Asking, documents: Sequence[SourceDocument], control: Control
-) -> dict[str, str]:
+def asked_in_turn(asking: Asking, documents: Sequence[SourceDocument]) -> dict[str, str]:
     """Prompts by document id, each for the buckets that its document's turn brings."""
     return {
-        one.id: asking.about(one.text, in_turn(place, control))
+        one.id: asking.about(one.text, in_turn(place, asking.control))
         for place, one in enumerate(documents)
     }
 
@@ -62,11 +61,14 @@ def pairs_of(
         buckets = measured(document, target, recipe.control)
         told = NOTHING if rng.random() < recipe.control.unasked else buckets
         prompt = asking.about(document, told)
-        pairs.append(Pair(prompt, target, row["source_id"], buckets.code))
+        pairs.append(Pair(prompt, target, row["source_id"], buckets.code(recipe.control)))
     return pairs
 
 
 def expert_recipe(recipe: Recipe) -> Recipe:
-    """The recipe by which a teacher is trained on its own survivors: whole, without codes."""
+    """The recipe by which a teacher is trained on its own survivors: whole, and by no codes but
+    those that it is asked by.
+    """
     student = recipe.student.model_copy(update={"layers": 0})
-    return recipe.model_copy(update={"student": student, "control": Control()})
+    control = recipe.control if recipe.control.in_words else Control()
+    return recipe.model_copy(update={"student": student, "control": control})

@@ -132,7 +132,8 @@ class Conductor:
     async def _generations(
         self, training: Sequence[SourceDocument], held_out: Sequence[SourceDocument]
     ) -> None:
-        asking = Asking(self._recipe.prompt, load_tokenizer(Path(self._teacher.uri)))
+        control = self._recipe.control
+        asking = Asking(self._recipe.prompt, load_tokenizer(Path(self._teacher.uri)), control)
         # In threads, all that takes long with many documents: health is answered meanwhile.
         prompts = await asyncio.to_thread(asking.each, [*training, *held_out])
         self._stage(Stage.EVALUATING)
@@ -140,6 +141,9 @@ class Conductor:
         examiner = self._examiner(held_out)
         await examiner.baselines()
         await examiner.model(systems.TEACHER, self._teacher, prompts)
+        if control.in_words:
+            await self._ask_buckets(systems.TEACHER, self._teacher, asking, examiner, held_out)
+            prompts |= await asyncio.to_thread(asked_in_turn, asking, training)
         teacher, consumed = self._teacher, 0
         student = self._asking_students()
         untold = student.each(held_out)
@@ -160,10 +164,9 @@ class Conductor:
             if expert:
                 await examiner.model(system, teacher, prompts)
             else:
-                control = self._recipe.control
-                prompts = await asyncio.to_thread(asked_in_turn, student, training, control)
+                prompts = await asyncio.to_thread(asked_in_turn, student, training)
                 await examiner.model(system, teacher, untold)
-                await self._ask_buckets(generation, teacher, student, examiner, held_out)
+                await self._ask_buckets(system, teacher, student, examiner, held_out)
             await self._publish(teacher)
             if ending:
                 break
@@ -355,14 +358,14 @@ class Conductor:
 
     async def _ask_buckets(
         self,
-        generation: int,
+        system: str,
         model: ModelPointer,
         asking: Asking,
         examiner: Examiner,
         held_out: Sequence[SourceDocument],
     ) -> None:
-        """Add what a student gave of what it was asked for to evaluation/control.parquet."""
-        system, path = systems.student_name(generation), self._folder.evaluation(CONTROL)
+        """Add what a system gave of what it was asked for to evaluation/control.parquet."""
+        path = self._folder.evaluation(CONTROL)
         known = read_table(path) if path.exists() else None
         told = known is not None and system in known["system"].to_pylist()
         if told or not self._recipe.control.active:

@@ -314,7 +314,8 @@ def controlled_recipe(
         validation=0.2, balance=("source", "control"),
     )  # fmt: skip
     recipe = make_recipe(documents, teacher, target=16, budget=48, max_new_tokens=16)
-    control = Control(length=(2.0, 6.0), unasked=0.1)
+    codes = ("Few words.", "Some words.", "Many words.")
+    control = Control(length=(2.0, 6.0), length_codes=codes, unasked=0.1)
     return recipe.model_copy(update={"student": student, "control": control})
 
 
@@ -328,8 +329,8 @@ def test_students_of_another_kind_write_and_are_asked_for_buckets(controlled: Ru
     config = AutoConfig.from_pretrained(folder / "student-gen2")
     assert (config.model_type, config.num_layers, config.num_decoder_layers) == ("t5", 2, 2)
     found = pq.read_table(folder / "evaluation" / "control.parquet").to_pylist()
-    assert len(found) == 2 * 3 * 4  # students, buckets, held-out documents
-    assert {row["system"] for row in found} == {"student gen 1", "student gen 2"}
+    assert len(found) == 3 * 3 * 4  # systems, buckets, held-out documents
+    assert {row["system"] for row in found} == {"teacher", "student gen 1", "student gen 2"}
     assert {(row["asked"], row["asked_low"]) for row in found} == {(0, 0.0), (1, 2.0), (2, 6.0)}
     assert controlled.held_out_loss > 0
     assert (controlled.tokens_per_second, controlled.eta_seconds) == (0, 0)

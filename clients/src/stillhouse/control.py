@@ -1,9 +1,9 @@
 """Control: what a target is measured to be, trained as a code that callers then ask by.
 
 Referee-Control's way (Sclar et al. 2022): each pair is put into a bucket by what was
-measured of it, never by what was asked for, and the bucket's number stands behind the
-document, ten times over. The codes are plain words: new tokens would need embeddings that
-LoRA leaves at random, and any checkpoint reads a number.
+measured of it, never by what was asked for, and its code stands behind the document: words
+of the recipe's, or the bucket's number, ten times over. The codes are plain text: new tokens
+would need embeddings that LoRA leaves at random, and any checkpoint reads a number.
 """
 
 from __future__ import annotations
@@ -29,19 +29,25 @@ class Buckets:
     length: int | None = None
     extractiveness: int | None = None
 
-    @property
-    def code(self) -> str:
+    def code(self, control: Control) -> str:
         """The lines that ask for these buckets; empty for none."""
-        named = (("length", self.length), ("extractiveness", self.extractiveness))
+        asked: tuple[tuple[str, int | None, Sequence[str]], ...] = (
+            ("length", self.length, control.length_codes),
+            ("extractiveness", self.extractiveness, control.extractiveness_codes),
+        )
         return "\n".join(
-            " ".join([name, *[str(number)] * _TIMES])
-            for name, number in named
+            codes[number] if codes else " ".join([name, *[str(number)] * _TIMES])
+            for name, number, codes in asked
             if number is not None
         )
 
-    def behind(self, text: str) -> str:
-        """A document with what is asked of its target: what a student's template is filled with."""
-        return f"{text}\n\n{self.code}" if self.code else text
+    def behind(self, text: str, control: Control) -> str:
+        """A document with what is asked of its target: what a student's template is filled with.
+
+        `control` is that of the student's recipe.
+        """
+        code = self.code(control)
+        return f"{text}\n\n{code}" if code else text
 
 
 NOTHING = Buckets()

@@ -366,11 +366,20 @@ class Control(_Section):
         default="words",
         description="What `length` counts: words of the target, or their ratio to the document's.",
     )
+    length_codes: tuple[str, ...] = Field(
+        default=(),
+        description="What asks for each bucket of length, shortest first, in words that the first "
+        "teacher follows by itself; it is asked by them too. None: the bucket's number, which "
+        "students must learn from nothing.",
+    )
     extractiveness: tuple[float, ...] = Field(
         default=(),
         description="Edges between the buckets of extractiveness, ascending, in shares of the "
         "target's words that lie in fragments copied from the document (coverage). None: not "
         "controlled.",
+    )
+    extractiveness_codes: tuple[str, ...] = Field(
+        default=(), description="The same of extractiveness, the least copied first."
     )
     unasked: float = Field(
         default=0.2,
@@ -380,7 +389,7 @@ class Control(_Section):
     )
     ask_length: int | str = Field(
         default="rotation",
-        description="What students are asked for when they write candidates: each bucket in turn, "
+        description="What models are asked for when they write candidates: each bucket in turn, "
         "`nothing`, or one bucket by its number, from 0.",
     )
     ask_extractiveness: int | str = Field(
@@ -391,6 +400,11 @@ class Control(_Section):
     def active(self) -> bool:
         """Whether anything is controlled."""
         return bool(self.length or self.extractiveness)
+
+    @property
+    def in_words(self) -> bool:
+        """Whether there are codes that a model follows before it has learnt any."""
+        return bool(self.length_codes or self.extractiveness_codes)
 
     @field_validator("length", "extractiveness")
     @classmethod
@@ -406,12 +420,24 @@ class Control(_Section):
             raise ValueError("must be rotation, nothing or the number of a bucket")
         return value
 
+    @field_validator("length_codes", "extractiveness_codes")
+    @classmethod
+    def _says(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any(not one.strip() for one in value) or len(set(value)) < len(value):
+            raise ValueError("must be words, another code for each bucket")
+        return value
+
     @model_validator(mode="after")
     def _asks_for_buckets(self) -> Control:
         for name in ("length", "extractiveness"):
             asked, edges = getattr(self, f"ask_{name}"), getattr(self, name)
             if isinstance(asked, int) and asked > len(edges):
                 raise ValueError(f"ask_{name} is {asked}, the last bucket is {len(edges)}")
+            codes, wanted = getattr(self, f"{name}_codes"), len(edges) + 1 if edges else 0
+            if codes and len(codes) != wanted:
+                raise ValueError(
+                    f"{name}_codes names {len(codes)}, the edges make {wanted} buckets"
+                )
         return self
 
 

@@ -54,10 +54,16 @@ def test_coverage_is_the_share_of_copied_words() -> None:
 
 
 def test_the_code_repeats_the_number_and_says_of_what() -> None:
-    assert Buckets(length=2).code == "length 2 2 2 2 2 2 2 2 2 2"
-    both = Buckets(0, 11).code.splitlines()
+    assert Buckets(length=2).code(Control()) == "length 2 2 2 2 2 2 2 2 2 2"
+    both = Buckets(0, 11).code(Control()).splitlines()
     assert both == ["length" + " 0" * 10, "extractiveness" + " 11" * 10]
-    assert NOTHING.code == ""
+    assert NOTHING.code(Control()) == ""
+
+
+def test_codes_in_words_stand_in_the_place_of_numbers() -> None:
+    control = Control(length=(8,), length_codes=("Be brief.", "Tell all."), extractiveness=(0.5,))
+    assert Buckets(1, 0).code(control) == "Tell all.\nextractiveness" + " 0" * 10
+    assert Buckets(length=0).behind("A text.", control) == "A text.\n\nBe brief."
 
 
 def test_in_rotation_every_combination_comes_equally_often() -> None:
@@ -84,6 +90,10 @@ def test_one_bucket_or_nothing_may_be_asked() -> None:
         ("{extractiveness: [0]}", "recipe.control.extractiveness", "above 0"),
         ("{length: [4, 8], ask_length: 3}", "recipe.control", "the last bucket is 2"),
         ("{ask_length: often}", "recipe.control.ask_length", "must be rotation"),
+        ("{length: [4], length_codes: [a]}", "recipe.control", "the edges make 2 buckets"),
+        ("{extractiveness_codes: [a, b]}", "recipe.control", "the edges make 0 buckets"),
+        ("{length: [4], length_codes: [a, a]}", "recipe.control.length_codes", "another code"),
+        ("{length: [4], length_codes: [a, ' ']}", "recipe.control.length_codes", "must be words"),
     ],
 )
 def test_a_recipe_of_no_such_buckets_is_refused(values: str, field: str, said: str) -> None:
@@ -93,6 +103,6 @@ def test_a_recipe_of_no_such_buckets_is_refused(values: str, field: str, said: s
 
 
 def test_a_document_with_what_is_asked_behind_it() -> None:
-    asked = Buckets(length=1, extractiveness=0).behind("A text.")
+    asked = Buckets(length=1, extractiveness=0).behind("A text.", Control())
     assert asked == "A text.\n\nlength" + " 1" * 10 + "\nextractiveness" + " 0" * 10
-    assert NOTHING.behind("A text.") == "A text."
+    assert NOTHING.behind("A text.", Control()) == "A text."

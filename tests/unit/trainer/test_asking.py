@@ -38,7 +38,7 @@ def test_pairs_have_the_code_of_what_they_are() -> None:
         assert pair.prompt == asking.about(str(row["document"]), Buckets(length=number))
         assert pair.target == row["summary"]
         assert pair.source == row["source_id"]
-        assert pair.bucket == Buckets(length=number).code
+        assert pair.bucket == Buckets(length=number).code(CONTROL)
 
 
 def test_a_share_of_the_pairs_has_no_code_and_keeps_its_bucket() -> None:
@@ -59,11 +59,27 @@ def test_without_control_pairs_are_what_the_teacher_was_asked() -> None:
 
 def test_documents_are_asked_in_turn() -> None:
     documents = [SourceDocument(f"d{n}", f"text {n}") for n in range(4)]
-    asking = Asking(PLAIN, tiny_tokenizer())
-    asked = asked_in_turn(asking, documents, CONTROL)
+    asking = Asking(PLAIN, tiny_tokenizer(), CONTROL)
+    asked = asked_in_turn(asking, documents)
     assert list(asked.values()) == [
         asking.about(f"text {n}", Buckets(length=n % 3)) for n in range(4)
     ]
+
+
+def test_pairs_and_prompts_have_codes_in_words() -> None:
+    control = Control(length=(2, 4), unasked=0.0, length_codes=("Few.", "Some.", "Many."))
+    recipe = Recipe(prompt=PLAIN, control=control)
+    asking = Asking.student(recipe, tiny_tokenizer())
+    pairs = pairs_of(ROWS, asking, recipe, seed=1)
+    codes = [pair.prompt.splitlines()[2] for pair in pairs]
+    assert codes == ["Few.", "Some.", "Some.", "Many.", "Many."]
+    asked = asked_in_turn(asking, [SourceDocument("d", "text")])
+    assert asked == {"d": "text\n\nFew.\n\nTL;DR:"}
+
+
+def test_experts_learn_the_codes_that_they_are_asked_by() -> None:
+    recipe = Recipe.parse("control: {length: [9], length_codes: [Few., Many.]}")
+    assert expert_recipe(recipe).control == recipe.control
 
 
 def test_experts_keep_all_layers_and_learn_no_codes() -> None:
