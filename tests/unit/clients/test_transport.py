@@ -105,14 +105,20 @@ async def test_a_defect_of_the_service_is_internal_and_says_nothing_of_its_insid
     assert "secret" not in str(caught)
 
 
-async def test_unavailable_is_tried_again(moody: Moody, target: str) -> None:
-    moody.mood, moody.times = errors.Unavailable("just now"), 2
+REPEATED = (errors.Unavailable("just now"), errors.Cancelled("dropped, since it is stopping"))
+
+
+@pytest.mark.parametrize("raised", REPEATED, ids=lambda error: type(error).__name__)
+async def test_what_may_not_have_begun_is_tried_again(
+    moody: Moody, target: str, raised: errors.StillhouseError
+) -> None:
+    moody.mood, moody.times = raised, 2
     async with AsyncIndexClient(target) as client:
         assert (await client.count("a")).count == 7
     assert moody.calls == 3
 
 
-@pytest.mark.parametrize("raised", [one for one in RAISED if type(one) is not errors.Unavailable])
+@pytest.mark.parametrize("raised", [one for one in RAISED if type(one) not in map(type, REPEATED)])
 async def test_nothing_else_is_tried_again(
     moody: Moody, target: str, raised: errors.StillhouseError
 ) -> None:
