@@ -62,10 +62,10 @@ def obeyed(rows: Sequence[obtained.Row]) -> str:
         "chance would be hit if the same answers were dealt out regardless.",
         "",
         "| system | control | buckets | Spearman | hits | by chance |",
-        "| --- | --- | ---: | ---: | --- | ---: |",
+        "| --- | --- | ---: | --- | --- | ---: |",
     ]
     lines += [
-        f"| {row.system} | {row.kind} | {row.buckets} | {row.spearman:.2f} | "
+        f"| {row.system} | {row.kind} | {row.buckets} | {cell(row.spearman, 2, False)} | "
         f"{cell(row.hits, 2, False)} | {row.chance:.2f} |"
         for row in rows
     ]

@@ -48,13 +48,13 @@ Write = Callable[[Sequence[Prompt]], Awaitable[Sequence[str]]]
 class Row:
     """How a system obeyed one kind of control; `chance` is the hit rate of one that doesn't listen.
 
-    `spearman` is -1 to 1, 0 where everything obtained is alike.
+    `spearman` is -1 to 1, 0 where everything obtained is alike; its interval is over documents.
     """
 
     system: str
     kind: str
     buckets: int
-    spearman: float
+    spearman: Interval
     hits: Interval
     chance: float
 
@@ -100,7 +100,7 @@ async def obtain(
 def summarise(table: pa.Table, *, resamples: int, seed: int) -> list[Row]:
     """A row for each system and kind in a table of SCHEMA, in order.
 
-    The interval of the hit rate is over documents, whose answers go together.
+    Intervals are over documents, whose answers go together.
     """
     groups: dict[tuple[str, str], list[dict[str, object]]] = {}
     for row in table.to_pylist():
@@ -116,18 +116,39 @@ def _summarised(
 ) -> Row:
     found = pa.Table.from_pylist(list(rows), schema=SCHEMA)
     asked, got = (np.array(found[name]) for name in ("asked", "obtained_bucket"))
-    hits: dict[str, list[float]] = {}
-    for source, hit in zip(found["source_id"].to_pylist(), asked == got, strict=True):
-        hits.setdefault(source, []).append(float(hit))
-    by_document = np.array([np.mean(one) for one in hits.values()])
+    places: dict[str, list[int]] = {}
+    for place, source in enumerate(found["source_id"].to_pylist()):
+        places.setdefault(source, []).append(place)
+    documents = [np.array(one) for one in places.values()]
+    by_document = np.array([(asked == got)[one].mean() for one in documents])
     return Row(
         system,
         kind,
         buckets=len(set(asked.tolist())),
-        spearman=spearman(asked, np.array(found["obtained"])),
+        spearman=_correlated(
+            asked, np.array(found["obtained"]), documents, resamples=resamples, seed=seed
+        ),
         hits=bootstrap(by_document, resamples=resamples, seed=seed),
         chance=chance(asked.tolist(), got.tolist()),
     )
+
+
+def _correlated(
+    asked: NDArray[np.generic],
+    obtained: NDArray[np.generic],
+    documents: Sequence[NDArray[np.int64]],
+    *,
+    resamples: int,
+    seed: int,
+) -> Interval:
+    """Spearman's correlation, and its interval over `documents`, the places of each."""
+    generator, size = np.random.default_rng(seed), len(documents)
+    drawn = []
+    for _ in range(resamples):
+        chosen = np.concatenate([documents[one] for one in generator.integers(0, size, size)])
+        drawn.append(spearman(asked[chosen], obtained[chosen]))
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    return Interval(spearman(asked, obtained), float(low), float(high), size)
 
 
 def chance(asked: Sequence[int], obtained: Sequence[int]) -> float:

@@ -195,7 +195,7 @@ def test_what_was_asked_and_obtained_is_told(folder: RunFolder) -> None:
     ]  # fmt: skip
     write_table(folder.control, pa.Table.from_pylist(rows, schema=obtained.SCHEMA))
     write_comparison(folder, RECIPE, DOCUMENTS, "a recipe")
-    told = "| student gen 1 | length | 2 | 1.00 | 1.00 [1.00, 1.00] | 0.50 |"
+    told = "| student gen 1 | length | 2 | 1.00 [1.00, 1.00] | 1.00 [1.00, 1.00] | 0.50 |"
     assert told in folder.report.read_text()
 
 
