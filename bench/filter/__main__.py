@@ -51,7 +51,7 @@ async def main(
         overhead.append(
             await _through_the_door(every, work, replay) - found["all, as a cascade"][-1]
         )
-    text = _page(work, found, overhead, rounds)
+    text = _page(run, work, found, overhead, rounds)
     if model is not None:
         text += _critics(await compare(_batches(work)[: max(1, candidates // BATCH)], model, index))
     results.write_text(text, encoding="utf-8")
@@ -94,15 +94,17 @@ def _batches(work: Work) -> list[Work]:
     return parts
 
 
-def _page(work: Work, found: dict[str, list[float]], overhead: list[float], rounds: int) -> str:
+def _page(
+    run: Path, work: Work, found: dict[str, list[float]], overhead: list[float], rounds: int
+) -> str:
     size = len(work.candidates)
     lines = [
         "# The filter's layers on one core",
         "",
         f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, {machine()}. {size} candidates of the "
-        f"demo's run about {len(work.documents)} documents, in batches of {BATCH}; caches empty at "
-        f"the start of each round; median of {rounds} rounds, slowest and fastest in brackets; "
-        "processor time, since the machine was shared. "
+        f"run `{run.name}` about {len(work.documents)} documents, in batches of {BATCH}; "
+        f"caches empty at the start of each round; median of {rounds} rounds, slowest and fastest "
+        "in brackets; processor time, since the machine was shared. "
         "Nothing is drawn here: the run's own seed made the candidates.",
         "",
         "The answers of the index are real ones, asked once and replayed, so that these are the "

@@ -3,7 +3,7 @@
 Decoding under constraints can force words on a model; what it had to be talked into is
 seldom a sentence. Its own mean log-probability comes with the candidate and costs nothing,
 where a critic's costs a pass of a model: of 168 candidates that reached `faithfulness` this
-layer spared it 114, and lost none of those that it accepted (docs/results/calibration.md).
+layer spared it 114, and lost none of those that it accepted (docs/log.md).
 After the fluency filter of Referee (Sclar et al. 2022, arXiv 2210.13800), which asks GPT-2.
 """
 
