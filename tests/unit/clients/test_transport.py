@@ -36,8 +36,12 @@ class Moody(index_pb2_grpc.IndexServiceServicer, trainer_pb2_grpc.TrainerService
         self.mood: Exception = RuntimeError("no mood")
         self.times = 1000
         self.calls = 0
+        self.holds = False
 
     async def Count(self, _request: Any, _context: Any) -> index_pb2.CountResponse:
+        if self.holds:
+            self.calls += 1
+            await asyncio.Event().wait()
         self._meet()
         return index_pb2.CountResponse(count=7)
 
@@ -141,6 +145,19 @@ async def test_a_pinned_channel_asks_others_where_the_content_is_another(
                 assert stub.Count(index_pb2.CountRequest()).count == 7
 
     await asyncio.to_thread(ask)
+
+
+async def test_what_its_caller_cancels_is_not_repeated(moody: Moody, target: str) -> None:
+    moody.holds = True
+    async with AsyncIndexClient(target) as client:
+        call = asyncio.ensure_future(client.count("a"))
+        while not moody.calls:
+            await asyncio.sleep(0.01)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await asyncio.sleep(0.3)  # longer than the pause before a repetition
+    assert moody.calls == 1
 
 
 async def test_a_run_is_not_created_twice(moody: Moody, target: str) -> None:
