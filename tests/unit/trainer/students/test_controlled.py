@@ -79,5 +79,5 @@ async def test_a_student_gives_the_length_that_it_is_asked_for(tmp_path: Path) -
     found = await obtain("student", write, asking, RECIPE.control, held_out)
     (row,) = summarise(found, resamples=200, seed=1)
 
-    assert row.spearman.low > 0.6
+    assert row.spearman.mean > 0.7
     assert row.hits.low > row.chance
