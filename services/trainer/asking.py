@@ -18,11 +18,16 @@ from stillhouse.recipe import Control, PromptTemplate, Recipe
 
 @dataclass(frozen=True)
 class Asking:
-    """Prompts for the models that share a tokenizer."""
+    """Prompts for the models that share a tokenizer; `control` has the codes they are asked by."""
 
     prompt: PromptTemplate
     tokenizer: PreTrainedTokenizerBase
     control: Control = field(default_factory=Control)
+
+    @classmethod
+    def teacher(cls, recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Asking:
+        """Of the first teacher and its experts, which are asked by codes in words alone."""
+        return cls(recipe.prompt, tokenizer, expert_recipe(recipe).control)
 
     @classmethod
     def student(cls, recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Asking:
@@ -47,9 +52,7 @@ def asked_in_turn(asking: Asking, documents: Sequence[SourceDocument]) -> dict[s
     }
 
 
-def pairs_of(
-    rows: Sequence[Mapping[str, Any]], asking: Asking, recipe: Recipe, seed: int
-) -> list[Pair]:
+def pairs_of(rows: Sequence[Mapping[str, Any]], asking: Asking, seed: int) -> list[Pair]:
     """What the accepted samples teach; `rows` are those of a dataset.
 
     A share of `control.unasked` has no code, so that a student also answers without one.
@@ -58,10 +61,10 @@ def pairs_of(
     pairs = []
     for row in rows:
         document, target = row["document"], row["summary"]
-        buckets = measured(document, target, recipe.control)
-        told = NOTHING if rng.random() < recipe.control.unasked else buckets
+        buckets = measured(document, target, asking.control)
+        told = NOTHING if rng.random() < asking.control.unasked else buckets
         prompt = asking.about(document, told)
-        pairs.append(Pair(prompt, target, row["source_id"], buckets.code(recipe.control)))
+        pairs.append(Pair(prompt, target, row["source_id"], buckets.code(asking.control)))
     return pairs
 
 

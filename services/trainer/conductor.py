@@ -132,18 +132,16 @@ class Conductor:
     async def _generations(
         self, training: Sequence[SourceDocument], held_out: Sequence[SourceDocument]
     ) -> None:
-        control = self._recipe.control
-        asking = Asking(self._recipe.prompt, load_tokenizer(Path(self._teacher.uri)), control)
+        asking = Asking.teacher(self._recipe, load_tokenizer(Path(self._teacher.uri)))
         # In threads, all that takes long with many documents: health is answered meanwhile.
-        prompts = await asyncio.to_thread(asking.each, [*training, *held_out])
+        prompts = await asyncio.to_thread(asked_in_turn, asking, training)
+        prompts |= asking.each(held_out)
         self._stage(Stage.EVALUATING)
         await patiently(lambda: self._backends.check(self._recipe, self._teacher))
         examiner = self._examiner(held_out)
         await examiner.baselines()
         await examiner.model(systems.TEACHER, self._teacher, prompts)
-        if control.in_words:
-            await self._ask_buckets(systems.TEACHER, self._teacher, asking, examiner, held_out)
-            prompts |= await asyncio.to_thread(asked_in_turn, asking, training)
+        await self._ask_buckets(systems.TEACHER, self._teacher, asking, examiner, held_out)
         teacher, consumed = self._teacher, 0
         student = self._asking_students()
         untold = student.each(held_out)
@@ -308,7 +306,7 @@ class Conductor:
             seed = derived_seed(recipe.seed, f"student {generation}")
             job = Job(
                 start=start,
-                pairs=await asyncio.to_thread(self._pairs, generation, asking, recipe, seed),
+                pairs=await asyncio.to_thread(self._pairs, generation, asking, seed),
                 settings=recipe.student,
                 seed=seed,
                 folder=folder,
@@ -323,9 +321,9 @@ class Conductor:
             await asyncio.to_thread(self._record, student, teacher, start)
         return student
 
-    def _pairs(self, generation: int, asking: Asking, recipe: Recipe, seed: int) -> list[Pair]:
+    def _pairs(self, generation: int, asking: Asking, seed: int) -> list[Pair]:
         rows = read_table(self._folder.dataset(generation)).to_pylist()
-        return pairs_of(rows, asking, recipe, seed)
+        return pairs_of(rows, asking, seed)
 
     def _record(self, student: ModelPointer, teacher: ModelPointer, start: ModelPointer) -> None:
         generation, seed = student.generation, self._recipe.seed
@@ -368,13 +366,12 @@ class Conductor:
         path = self._folder.evaluation(CONTROL)
         known = read_table(path) if path.exists() else None
         told = known is not None and system in known["system"].to_pylist()
-        if told or not self._recipe.control.active:
+        if told or not asking.control.active:
             return
         found = await obtained.obtain(
             system,
             lambda prompts: examiner.write(model, prompts),
             asking,
-            self._recipe.control,
             held_out,
         )
         write_table(path, pa.concat_tables([known, found]) if known is not None else found)

@@ -68,11 +68,10 @@ async def obtain(
     system: str,
     write: Write,
     asking: Asking,
-    control: Control,
     documents: Sequence[SourceDocument],
 ) -> pa.Table:
     """Ask for every bucket of every document; `write` answers prompts with one text each."""
-    rows = []
+    rows, control = [], asking.control
     kinds: tuple[Kind, ...] = ("length", "extractiveness")
     for kind in kinds:
         limits = edges(kind, control)

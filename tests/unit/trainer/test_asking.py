@@ -30,9 +30,8 @@ def test_a_student_is_asked_through_its_own_chat_template_if_it_has_one() -> Non
 
 
 def test_pairs_have_the_code_of_what_they_are() -> None:
-    recipe = Recipe(prompt=PLAIN, control=CONTROL)
-    asking = Asking(PLAIN, tiny_tokenizer())
-    pairs = pairs_of(ROWS, asking, recipe, seed=1)
+    asking = Asking(PLAIN, tiny_tokenizer(), CONTROL)
+    pairs = pairs_of(ROWS, asking, seed=1)
     buckets = [0, 1, 1, 2, 2]
     for row, pair, number in zip(ROWS, pairs, buckets, strict=True):
         assert pair.prompt == asking.about(str(row["document"]), Buckets(length=number))
@@ -42,17 +41,18 @@ def test_pairs_have_the_code_of_what_they_are() -> None:
 
 
 def test_a_share_of_the_pairs_has_no_code_and_keeps_its_bucket() -> None:
-    recipe = Recipe(prompt=PLAIN, control=CONTROL.model_copy(update={"unasked": 0.25}))
-    pairs = pairs_of(ROWS * 200, Asking(PLAIN, tiny_tokenizer()), recipe, seed=1)
+    control = CONTROL.model_copy(update={"unasked": 0.25})
+    asking = Asking(PLAIN, tiny_tokenizer(), control)
+    pairs = pairs_of(ROWS * 200, asking, seed=1)
     bare = [pair for pair in pairs if "length" not in pair.prompt]
     assert 200 < len(bare) < 300
     assert all(pair.bucket for pair in bare)
-    assert pairs == pairs_of(ROWS * 200, Asking(PLAIN, tiny_tokenizer()), recipe, seed=1)
+    assert pairs == pairs_of(ROWS * 200, asking, seed=1)
 
 
 def test_without_control_pairs_are_what_the_teacher_was_asked() -> None:
     asking = Asking(PLAIN, tiny_tokenizer())
-    pairs = pairs_of(ROWS, asking, Recipe(prompt=PLAIN), seed=1)
+    pairs = pairs_of(ROWS, asking, seed=1)
     assert [pair.prompt for pair in pairs] == [asking.about(f"document {n}") for n in range(1, 6)]
     assert {pair.bucket for pair in pairs} == {""}
 
@@ -70,7 +70,7 @@ def test_pairs_and_prompts_have_codes_in_words() -> None:
     control = Control(length=(2, 4), unasked=0.0, length_codes=("Few.", "Some.", "Many."))
     recipe = Recipe(prompt=PLAIN, control=control)
     asking = Asking.student(recipe, tiny_tokenizer())
-    pairs = pairs_of(ROWS, asking, recipe, seed=1)
+    pairs = pairs_of(ROWS, asking, seed=1)
     codes = [pair.prompt.splitlines()[2] for pair in pairs]
     assert codes == ["Few.", "Some.", "Some.", "Many.", "Many."]
     asked = asked_in_turn(asking, [SourceDocument("d", "text")])

@@ -60,8 +60,8 @@ async def table(answer: Sequence[int], noise: float) -> pa.Table:
         lengths = [answer[int(prompt.text.split("length ")[1][0])] for prompt in prompts]
         return ["w " * (rng.choice(answer) if rng.random() < noise else n) for n in lengths]
 
-    asking = Asking(PromptTemplate(template="{document}", chat=False), tiny_tokenizer())
-    return await obtain("student", write, asking, CONTROL, DOCUMENTS)
+    asking = Asking(PromptTemplate(template="{document}", chat=False), tiny_tokenizer(), CONTROL)
+    return await obtain("student", write, asking, DOCUMENTS)
 
 
 async def test_a_system_that_obeys_is_found_to() -> None:
@@ -98,9 +98,9 @@ async def test_each_kind_that_is_controlled_is_asked_alone() -> None:
         asked.extend(prompt.text for prompt in prompts)
         return [prompt.text.split("\n")[0] for prompt in prompts]
 
-    asking = Asking(PromptTemplate(template="{document}", chat=False), tiny_tokenizer())
     control = Control(length=(3, 6), extractiveness=(0.5,))
-    found = await obtain("student", write, asking, control, DOCUMENTS[:2])
+    asking = Asking(PromptTemplate(template="{document}", chat=False), tiny_tokenizer(), control)
+    found = await obtain("student", write, asking, DOCUMENTS[:2])
     rows = summarise(found, resamples=50, seed=1)
     assert [(row.kind, row.buckets) for row in rows] == [("length", 3), ("extractiveness", 2)]
     assert not any("length" in one and "extractiveness" in one for one in asked)
@@ -113,4 +113,4 @@ async def test_what_is_not_controlled_is_not_asked() -> None:
     async def write(prompts: Sequence[Prompt]) -> list[str]:
         raise AssertionError("nobody is to be asked")
 
-    assert (await obtain("student", write, asking, Control(), DOCUMENTS)).num_rows == 0
+    assert (await obtain("student", write, asking, DOCUMENTS)).num_rows == 0
