@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+)
 from contextlib import contextmanager
 from typing import Any, Protocol, Self, TypeVar
 
@@ -14,6 +22,7 @@ from grpc_status import rpc_status
 
 from stillhouse import errors, tracing
 from stillhouse.security import Tls, bearer
+from stillhouse.streaming import AsyncKept, Ending, Kept, cancelled_from_outside
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
@@ -139,13 +148,25 @@ class Client:
     def _stream(
         self, method: Callable[..., _Answers[_A]], asked: Any, timeout: float | None
     ) -> Iterator[_A]:
-        """The answers to a request, or to an iterator of requests."""
+        """The answers to one request."""
         call = method(asked, timeout=timeout, metadata=self._carried())
         try:
             with translated():
                 yield from call
         finally:
             call.cancel()
+
+    def _exchange(
+        self, method: Callable[..., _Answers[_A]], requests: Iterable[Any], timeout: float | None
+    ) -> Iterator[_A]:
+        """The answers to a stream of requests; what making them raises comes through."""
+        kept = Kept(requests)
+        try:
+            yield from self._stream(method, kept, timeout)
+        except errors.StillhouseError:
+            if kept.raised is not None:
+                raise kept.raised from None
+            raise
 
     def _carried(self) -> tuple[tuple[str, str], ...]:
         return (*self._metadata, *tracing.metadata())
@@ -194,6 +215,29 @@ class AsyncClient:
             with translated():
                 async for response in call:
                     yield response
+        finally:
+            call.cancel()
+
+    async def _exchange(
+        self,
+        method: Callable[..., _AsyncAnswers[_A]],
+        requests: AsyncIterable[Any],
+        timeout: float | None,
+    ) -> AsyncIterator[_A]:
+        """As `Client._exchange`."""
+        kept = AsyncKept(requests)
+        call = method(kept, timeout=timeout, metadata=self._carried())
+        ending = Ending(call)
+        try:
+            async for response in call:
+                yield response
+        except grpc.RpcError as raised:
+            if (error := ending.error(raised)) is not None:
+                raise from_rpc_error(error) from None
+        except asyncio.CancelledError:
+            if kept.raised is None or cancelled_from_outside():
+                raise
+            raise kept.raised from None
         finally:
             call.cancel()
 

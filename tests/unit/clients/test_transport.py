@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import grpc
@@ -52,6 +52,13 @@ class Moody(index_pb2_grpc.IndexServiceServicer, trainer_pb2_grpc.TrainerService
     async def WatchRun(self, _request: Any, _context: Any) -> AsyncIterator[trainer_pb2.Run]:
         yield trainer_pb2.Run(state=trainer_pb2.RUN_STATE_RUNNING, stage=trainer_pb2.STAGE_TRAINING)
         self._meet()
+
+    async def ScoreText(
+        self, requests: Any, _context: Any
+    ) -> AsyncIterator[index_pb2.ScoreTextResponse]:
+        async for _ in requests:
+            self._meet()
+            yield index_pb2.ScoreTextResponse()
 
     def _meet(self) -> None:
         self.calls += 1
@@ -175,6 +182,68 @@ async def test_a_stream_gives_what_came_before_its_error(moody: Moody, target: s
         assert (await anext(stream)).stage == "training"
         with pytest.raises(errors.NotFound, match="gone"):
             await anext(stream)
+
+
+async def test_it_ends_by_the_servers_error_while_requests_are_under_way(
+    moody: Moody, target: str
+) -> None:
+    moody.mood = errors.NotFound("gone")
+
+    async def many() -> AsyncIterator[str]:
+        for _ in range(64):
+            yield "a"
+
+    async with AsyncIndexClient(target) as client:
+        for _ in range(20):  # how the ends meet is a matter of luck
+            with pytest.raises(errors.NotFound, match="gone"):
+                _ = [one async for one in client.score_text(many())]
+    with IndexClient(target) as blocking, pytest.raises(errors.NotFound, match="gone"):
+        await asyncio.to_thread(lambda: list(blocking.score_text(["a"] * 64)))
+
+
+@pytest.mark.parametrize(
+    "bad", [ZeroDivisionError("mine"), errors.InvalidArgument("query", "must be text or ...")]
+)
+async def test_what_making_a_request_raises_comes_through(
+    moody: Moody, target: str, bad: Exception
+) -> None:
+    moody.times = 0
+
+    def texts() -> Iterator[str]:
+        yield "a"
+        raise bad
+
+    async def async_texts() -> AsyncIterator[str]:
+        for one in texts():
+            yield one
+
+    async with AsyncIndexClient(target) as client:
+        with pytest.raises(type(bad)) as caught:
+            _ = [one async for one in client.score_text(async_texts())]
+    assert caught.value is bad
+    with IndexClient(target) as blocking, pytest.raises(type(bad)) as caught:
+        await asyncio.to_thread(lambda: list(blocking.score_text(texts())))
+    assert caught.value is bad
+
+
+async def test_a_cancelled_reader_of_a_stream_is_cancelled(moody: Moody, target: str) -> None:
+    moody.times = 0
+    answered = asyncio.Event()
+
+    async def texts() -> AsyncIterator[str]:
+        yield "a"
+        await asyncio.Event().wait()
+
+    async def read(client: AsyncIndexClient) -> None:
+        async for _ in client.score_text(texts()):
+            answered.set()
+
+    async with AsyncIndexClient(target) as client:
+        reading = asyncio.create_task(read(client))
+        await answered.wait()
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
 
 
 async def test_another_service_at_the_target() -> None:

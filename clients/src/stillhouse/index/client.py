@@ -427,7 +427,7 @@ class IndexClient(Client):
         requests = (
             pb.ScoreTextRequest(index=index, query=convert.query_to_proto(one)) for one in queries
         )
-        for message in self._stream(self._stub.ScoreText, requests, timeout):
+        for message in self._exchange(self._stub.ScoreText, requests, timeout):
             yield answers.scores_from_proto(message.scores)
 
     def decode(
@@ -441,7 +441,7 @@ class IndexClient(Client):
     ) -> Iterator[Distribution]:
         """What follows a context that grows by each of `appended`, read one ahead at most."""
         requests = calls.decode(appended, index, top, pieces)
-        for message in self._stream(self._stub.DecodeSession, requests, timeout):
+        for message in self._exchange(self._stub.DecodeSession, requests, timeout):
             yield answers.distribution_from_proto(message.result)
 
     def session(self, index: str = "", *, top: int = 0, min_suffix: int = 0) -> Session:
@@ -450,7 +450,7 @@ class IndexClient(Client):
         Answers from suffixes shorter than `min_suffix` come without their next tokens.
         """
         return Session(
-            lambda requests: self._stream(self._stub.DecodeSession, requests, None),
+            lambda requests: self._exchange(self._stub.DecodeSession, requests, None),
             index, top, min_suffix,
         )  # fmt: skip
 
@@ -850,7 +850,7 @@ class AsyncIndexClient(AsyncClient):
             async for one in queries:
                 yield pb.ScoreTextRequest(index=index, query=convert.query_to_proto(one))
 
-        async for message in self._stream(self._stub.ScoreText, requests(), timeout):
+        async for message in self._exchange(self._stub.ScoreText, requests(), timeout):
             yield answers.scores_from_proto(message.scores)
 
     async def decode(
@@ -870,12 +870,12 @@ class AsyncIndexClient(AsyncClient):
                 yield calls.decode_step(one, name, top, pieces)
                 name = ""
 
-        async for message in self._stream(self._stub.DecodeSession, requests(), timeout):
+        async for message in self._exchange(self._stub.DecodeSession, requests(), timeout):
             yield answers.distribution_from_proto(message.result)
 
     def session(self, index: str = "", *, top: int = 0, min_suffix: int = 0) -> AsyncSession:
         """As `IndexClient.session`."""
         return AsyncSession(
-            lambda requests: self._stream(self._stub.DecodeSession, requests, None),
+            lambda requests: self._exchange(self._stub.DecodeSession, requests, None),
             index, top, min_suffix,
         )  # fmt: skip
