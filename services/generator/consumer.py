@@ -15,6 +15,7 @@ from stillhouse.events.v1 import events_pb2
 from stillhouse.filter.convert import candidate_to_proto
 from stillhouse.generator.convert import (
     clause_from_proto,
+    contrast_from_proto,
     decoding_from_proto,
     outline_from_proto,
     pointer_from_proto,
@@ -82,4 +83,5 @@ class PromptHandler:
 def _prompt(entry: events_pb2.PromptDocument) -> Prompt:
     constraints = tuple(map(clause_from_proto, entry.constraints))
     outline = outline_from_proto(entry.outline) if entry.HasField("outline") else None
-    return Prompt(entry.document.id, entry.prompt, constraints, outline)
+    contrast = contrast_from_proto(entry.contrast) if entry.HasField("contrast") else None
+    return Prompt(entry.document.id, entry.prompt, constraints, outline, contrast)

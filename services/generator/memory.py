@@ -48,26 +48,33 @@ class Pass:
 
 
 def passes(
-    lengths: Sequence[int], samples: int, new_tokens: int, each: Footprint, budget: int
+    lengths: Sequence[int],
+    samples: int,
+    new_tokens: int,
+    each: Footprint,
+    budget: int,
+    readings: Sequence[int] | None = None,
 ) -> Iterator[Pass]:
     """Cut a batch of prompts of these lengths into passes of at most `budget` bytes.
 
-    Prompts stay in order and, where they fit, together with all their samples.
+    A sample of prompt i takes `readings[i]` rows, one where that is None. Prompts stay in order
+    and, where they fit, together with all their samples.
     InvalidArgument for a prompt of which not even one sample fits.
     """
+    rows = [1] * len(lengths) if readings is None else readings
     first = 0
     while first < len(lengths):
-        longest, last = 0, first
+        longest, taken, last = 0, 0, first
         while last < len(lengths):
-            grown = max(longest, lengths[last])
-            if (last + 1 - first) * samples * each.row(grown + new_tokens) > budget:
+            grown, more = max(longest, lengths[last]), taken + rows[last]
+            if more * samples * each.row(grown + new_tokens) > budget:
                 break
-            longest, last = grown, last + 1
+            longest, taken, last = grown, more, last + 1
         if last > first:
             yield Pass(first, last, 0, samples)
             first = last
             continue
-        fitting = budget // each.row(lengths[first] + new_tokens)
+        fitting = budget // (rows[first] * each.row(lengths[first] + new_tokens))
         if not fitting:
             raise InvalidArgument(
                 f"prompts[{first}]",

@@ -11,9 +11,7 @@ from stillhouse.errors import InvalidArgument
 from stillhouse.generator.types import Prompt
 
 
-def encode(
-    loaded: LoadedModel, prompts: Sequence[Prompt], new_tokens: int
-) -> dict[str, torch.Tensor]:
+def encode(loaded: LoadedModel, texts: Sequence[str], new_tokens: int) -> dict[str, torch.Tensor]:
     """input_ids and attention_mask (n, longest), padded as the model wants it.
 
     A causal model continues prompts as they are; an encoder reads them with the tokens
@@ -22,7 +20,7 @@ def encode(
     InvalidArgument for a prompt without a token, or without room for `new_tokens`.
     """
     encoded = loaded.tokenizer(
-        [prompt.text for prompt in prompts],
+        list(texts),
         add_special_tokens=loaded.has_encoder,
         padding=True,
         return_tensors="pt",
@@ -42,11 +40,19 @@ def encode(
 
 
 def token_counts(loaded: LoadedModel, prompts: Sequence[Prompt]) -> list[int]:
-    """The number of tokens of each prompt."""
-    if not prompts:
+    """The number of tokens of each prompt, or of the longest that it is told apart from."""
+    texts = [text for prompt in prompts for text in _texts(prompt)]
+    if not texts:
         return []
-    texts = [prompt.text for prompt in prompts]
-    return [
-        len(ids)
-        for ids in loaded.tokenizer(texts, add_special_tokens=loaded.has_encoder)["input_ids"]
-    ]
+    found = iter(loaded.tokenizer(texts, add_special_tokens=loaded.has_encoder)["input_ids"])
+    return [max(len(next(found)) for _ in range(readings(prompt))) for prompt in prompts]
+
+
+def readings(prompt: Prompt) -> int:
+    """How many texts the model reads for a prompt: its own, and those it is told apart from."""
+    return len(_texts(prompt))
+
+
+def _texts(prompt: Prompt) -> list[str]:
+    others = () if prompt.contrast is None else prompt.contrast.negative_prompts
+    return [prompt.text, *others]

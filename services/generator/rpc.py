@@ -13,6 +13,8 @@ from services.generator import metrics
 from services.generator.backends.base import Backend, required
 from services.generator.constraints.occurrence import check_clauses
 from services.generator.constraints.outline import check_outline
+from services.generator.contrast import check_contrast
+from services.generator.prompts import readings
 from services.generator.settings import GeneratorSettings
 from stillhouse.errors import InvalidArgument
 from stillhouse.generator import convert
@@ -56,8 +58,10 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
         for number, prompt in enumerate(prompts):
             check_clauses(prompt.constraints, f"prompts[{number}].constraints")
             check_outline(prompt.outline, decoding, f"prompts[{number}].outline")
+            check_contrast(prompt.contrast, decoding, f"prompts[{number}].contrast")
         rows = max(decoding.samples, decoding.beam.width if decoding.beam else 0)
-        _check_limit("prompts", len(prompts) * rows, self._settings.max_samples)
+        asked = sum(map(readings, prompts))
+        _check_limit("prompts", asked * rows, self._settings.max_samples)
         _check_distinct([prompt.id for prompt in prompts])
         model = required(self._backend, request.model_digest)
         begun = time.perf_counter()

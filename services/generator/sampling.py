@@ -13,12 +13,12 @@ import torch
 
 from services.checkpoints.load import LoadedModel
 from services.generator.constraints.guide import Guide
-from services.generator.continued import CausalRows
-from services.generator.encoded import EncodedRows
+from services.generator.contrast import Others
 from services.generator.lines import first_line
 from services.generator.memory import DEFAULT_BUDGET, footprint, passes
 from services.generator.nucleus import draw, uniforms
-from services.generator.prompts import encode, token_counts
+from services.generator.prompts import encode, readings, token_counts
+from services.generator.written import written_rows
 from stillhouse.decoding import Mixer
 from stillhouse.errors import Cancelled, FailedPrecondition
 from stillhouse.generator.types import Decoding, Prompt, Sample
@@ -39,7 +39,8 @@ def sample(
     A continuation ends at an end token, at the first line break after its first
     word, or at the length limit. Where a prompt has constraints, tokens that would
     violate them have no chance, and those that go towards them a better one; each
-    sample tells which of them it satisfies. What does not fit into `budget` bytes at
+    sample tells which of them it satisfies. What a prompt with a contrast is told apart from is
+    read and continued beside it. What does not fit into `budget` bytes at
     once is decoded in several passes. With decoding.infgram `index` is mixed in, before
     anything else changes what is drawn; what it is told are prompt and continuation, for a
     model with an encoder the continuation alone. InvalidArgument if a prompt does not fit the
@@ -48,7 +49,8 @@ def sample(
     groups: list[list[Sample]] = [[] for _ in prompts]
     lengths = token_counts(loaded, prompts)
     each = footprint(loaded.model.config)
-    for one in passes(lengths, decoding.samples, decoding.max_new_tokens, each, budget):
+    asked = [readings(prompt) for prompt in prompts]
+    for one in passes(lengths, decoding.samples, decoding.max_new_tokens, each, budget, asked):
         indexes = range(one.start, one.stop)
         with _mixing(loaded, decoding, index) as mixer:
             batch = _Batch(loaded, prompts[one.first : one.last], decoding, indexes, mixer)
@@ -91,11 +93,11 @@ class _Batch:
         self._indexes = indexes
         self._each = k = len(indexes)
         rows = len(prompts) * k
-        encoded = encode(loaded, prompts, decoding.max_new_tokens)
-        self._text: CausalRows | EncodedRows = (
-            EncodedRows(loaded, encoded, k)
-            if loaded.has_encoder
-            else CausalRows(loaded, encoded, k, decoding.max_new_tokens)
+        room = decoding.max_new_tokens
+        encoded = encode(loaded, [prompt.text for prompt in prompts], room)
+        self._text = written_rows(loaded, encoded, k, room)
+        self._others = (
+            Others(loaded, prompts, k, room) if any(prompt.contrast for prompt in prompts) else None
         )
         self._uniforms = torch.stack(
             [
@@ -157,12 +159,20 @@ class _Batch:
         if finished * _DROP_SHARE >= len(going):
             self.active = self.active[going]
             self._text.keep(going)
+            if self._others is not None:
+                self._others.keep(going)
             drawn = drawn[going]
         self._text.feed(drawn[:, None])
+        if self._others is not None:
+            self._others.feed(drawn)
 
     def _guided(self) -> torch.Tensor:
-        """The logits, mixed with an index's, and changed where a prompt has constraints."""
-        logits = self._text.logits if self._mixer is None else self._mixed(self._mixer)
+        """The logits, told apart, mixed with an index's, and changed by a prompt's constraints."""
+        logits = self._text.logits
+        if self._others is not None:
+            logits = self._others.told_apart(logits)
+        if self._mixer is not None:
+            logits = self._mixed(self._mixer, logits)
         if not any(self._guides):
             return logits
         logits = logits.clone() if logits is self._text.logits else logits
@@ -172,10 +182,10 @@ class _Batch:
                 guide.steer(self._indexes[row % self._each], logits[place], self._steps)
         return logits
 
-    def _mixed(self, mixer: Mixer) -> torch.Tensor:
+    def _mixed(self, mixer: Mixer, logits: torch.Tensor) -> torch.Tensor:
         rows = self.active.tolist()
         texts = [self._before[row // self._each] + self._tokens[row] for row in rows]
-        return mixer.mix(rows, texts, self._text.logits)
+        return mixer.mix(rows, texts, logits)
 
     def _at_line_end(self, row: int, token: int) -> bool:
         if not self._loaded.vocabulary.has_break(token):

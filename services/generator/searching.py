@@ -43,7 +43,7 @@ def search(
         BeamSearch(Constraints(prompt.constraints, vocabulary), ends, beam, max_new_tokens)
         for prompt in prompts
     ]
-    rows = read_rows(loaded, encode(loaded, prompts, max_new_tokens))
+    rows = read_rows(loaded, encode(loaded, [prompt.text for prompt in prompts], max_new_tokens))
     while any(one.rows for one in searches):
         if cancelled():
             raise Cancelled("the caller gave up")

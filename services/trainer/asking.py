@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,8 @@ from services.trainer.prompts import make_prompt
 from services.trainer.students.pairs import Pair
 from stillhouse.control import NOTHING, Buckets, in_turn, measured
 from stillhouse.corpus import SourceDocument
+from stillhouse.filter.types import Document
+from stillhouse.generator.types import Contrast, Prompt
 from stillhouse.recipe import Control, PromptTemplate, Recipe
 
 
@@ -39,17 +41,31 @@ class Asking:
         """The prompt for a document's text, the code of what is asked for behind the text."""
         return make_prompt(asked.behind(text, self.control), self.prompt, self.tokenizer)
 
+    def prompt_for(self, source_id: str, text: str, asked: Buckets) -> Prompt:
+        """The prompt for a document, told apart from other buckets where the recipe says so."""
+        contrast = None
+        if self.control.guided and asked != NOTHING:
+            others = tuple(self.about(text, one) for one in asked.others(self.control))
+            contrast = Contrast(others, self.control.guidance_scale)
+        return Prompt(source_id, self.about(text, asked), contrast=contrast)
+
     def each(self, documents: Iterable[SourceDocument]) -> dict[str, str]:
         """Prompts by document id."""
         return {one.id: self.about(one.text) for one in documents}
 
 
-def asked_in_turn(asking: Asking, documents: Sequence[SourceDocument]) -> dict[str, str]:
-    """Prompts by document id, each for the buckets that its document's turn brings."""
-    return {
-        one.id: asking.about(one.text, in_turn(place, asking.control))
-        for place, one in enumerate(documents)
-    }
+def asked_in_turn(
+    asking: Asking, documents: Sequence[SourceDocument]
+) -> Callable[[Document], Prompt]:
+    """Makes the prompt for one of the documents, for the buckets that its turn brings."""
+    places = {one.id: place for place, one in enumerate(documents)}
+
+    def prompt(document: Document) -> Prompt:
+        return asking.prompt_for(
+            document.id, document.text, in_turn(places[document.id], asking.control)
+        )
+
+    return prompt
 
 
 def pairs_of(rows: Sequence[Mapping[str, Any]], asking: Asking, seed: int) -> list[Pair]:

@@ -42,18 +42,19 @@ from stillhouse.filter.convert import (
 from stillhouse.filter.types import Cascade, Document
 from stillhouse.generator.convert import (
     clause_to_proto,
+    contrast_to_proto,
     decoding_to_proto,
     outline_to_proto,
     pointer_to_proto,
 )
-from stillhouse.generator.types import Clause, Decoding, ModelPointer, Outline
+from stillhouse.generator.types import Clause, Decoding, ModelPointer, Outline, Prompt
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What one generation gives out; `prompts[i]` belongs to `documents[i]`, and
+    """What one generation gives out; `prompt` makes a document's prompt,
     `constraints` gives what the candidates of a document's text shall satisfy, `outline` what
     they shall be a compression of.
     """
@@ -65,7 +66,7 @@ class Work:
     cascade: Cascade
     plan: Plan
     documents: Sequence[Document]
-    prompts: Sequence[str]
+    prompt: Callable[[Document], Prompt]
     constraints: Callable[[str], Sequence[Clause]]
     outline: Callable[[str], Outline | None]
 
@@ -173,14 +174,15 @@ class Collector:
             decoding=decoding_to_proto(work.decoding),
             cascade=cascade_to_proto(work.cascade),
         )
-        entries = list(zip(work.documents, work.prompts, strict=True))
-        for document, prompt in work.plan.documents(entries, batch):
+        for document in work.plan.documents(work.documents, batch):
+            prompt = work.prompt(document)
             message.documents.append(
                 events_pb2.PromptDocument(
                     document=document_to_proto(document),
-                    prompt=prompt,
+                    prompt=prompt.text,
                     constraints=map(clause_to_proto, work.constraints(document.text)),
                     outline=outline_to_proto(work.outline(document.text)),
+                    contrast=contrast_to_proto(prompt.contrast),
                 )
             )
         await self._publisher.publish(

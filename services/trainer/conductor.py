@@ -44,7 +44,7 @@ from stillhouse.corpus import SourceDocument
 from stillhouse.filter.client import AsyncFilterClient
 from stillhouse.filter.types import Document
 from stillhouse.generator.client import AsyncGeneratorClient
-from stillhouse.generator.types import Clause, ModelDescription, ModelPointer
+from stillhouse.generator.types import Clause, ModelDescription, ModelPointer, Prompt
 from stillhouse.recipe import Recipe
 from stillhouse.trainer.types import GenerationProgress, Stage
 
@@ -133,14 +133,12 @@ class Conductor:
         self, training: Sequence[SourceDocument], held_out: Sequence[SourceDocument]
     ) -> None:
         asking = Asking.teacher(self._recipe, load_tokenizer(Path(self._teacher.uri)))
-        # In threads, all that takes long with many documents: health is answered meanwhile.
-        prompts = await asyncio.to_thread(asked_in_turn, asking, training)
-        prompts |= asking.each(held_out)
+        prompt, unasked = asked_in_turn(asking, training), asking.each(held_out)
         self._stage(Stage.EVALUATING)
         await patiently(lambda: self._backends.check(self._recipe, self._teacher))
         examiner = self._examiner(held_out)
         await examiner.baselines()
-        await examiner.model(systems.TEACHER, self._teacher, prompts)
+        await examiner.model(systems.TEACHER, self._teacher, unasked)
         await self._ask_buckets(systems.TEACHER, self._teacher, asking, examiner, held_out)
         teacher, consumed = self._teacher, 0
         student = self._asking_students()
@@ -151,7 +149,7 @@ class Conductor:
             if not plan.batches:
                 self._stop(exhausted(len(training), generation))
                 break
-            consumed += await self._collect(generation, teacher, plan, training, prompts)
+            consumed += await self._collect(generation, teacher, plan, training, prompt)
             ending = await self._look_back(generation)
             if ending and not ending.trains:
                 break
@@ -160,9 +158,9 @@ class Conductor:
             self._stage(Stage.EVALUATING)
             system = systems.student_name(generation)
             if expert:
-                await examiner.model(system, teacher, prompts)
+                await examiner.model(system, teacher, unasked)
             else:
-                prompts = await asyncio.to_thread(asked_in_turn, student, training)
+                prompt = asked_in_turn(student, training)
                 await examiner.model(system, teacher, untold)
                 await self._ask_buckets(system, teacher, student, examiner, held_out)
             await self._publish(teacher)
@@ -216,7 +214,7 @@ class Conductor:
         teacher: ModelPointer,
         plan: Plan,
         training: Sequence[SourceDocument],
-        prompts: dict[str, str],
+        prompt: Callable[[Document], Prompt],
     ) -> int:
         """Collect a generation; returns the number of documents it used."""
         if self._folder.verdicts(generation).exists():
@@ -246,7 +244,8 @@ class Conductor:
             cascade=cascade,
             plan=plan,
             documents=[Document(one.id, one.text) for one in training],
-            prompts=[prompts[one.id] for one in training],
+            prompt=prompt,
+            # In a thread, what takes long with many documents: health is answered meanwhile.
             constraints=await asyncio.to_thread(self._constraints, training),
             outline=lambda text: outline_of(text, self._recipe.constraints.compression),
         )

@@ -77,7 +77,7 @@ async def obtain(
         limits = edges(kind, control)
         for number in range(len(limits) + 1 if limits else 0):
             asked = replace(NOTHING, **{kind: number})
-            prompts = [Prompt(one.id, asking.about(one.text, asked)) for one in documents]
+            prompts = [asking.prompt_for(one.id, one.text, asked) for one in documents]
             for document, text in zip(documents, await write(prompts), strict=True):
                 found = value(kind, document.text, text, control)
                 rows.append(

@@ -22,6 +22,11 @@ def check_workers(recipe: Recipe, teacher: ModelPointer, workers: ModelDescripti
             "recipe.generation.beam",
             f"the generators search no beam: {refused}, or set it to 0 to sample",
         )
+    if refused and recipe.control.guided:
+        raise InvalidArgument(
+            "recipe.control.guidance_scale",
+            f"the generators tell no prompts apart: {refused}, or set it to 1",
+        )
     if recipe.generation.infgram.active:
         _check_infgram(recipe, workers)
     if workers.load_refused:

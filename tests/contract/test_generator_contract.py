@@ -37,6 +37,7 @@ from stillhouse.generator.client import AsyncGeneratorClient
 from stillhouse.generator.types import (
     Beam,
     Clause,
+    Contrast,
     Decoding,
     Infgram,
     Literal,
@@ -177,6 +178,34 @@ async def test_an_outline_is_written_along_and_told_of(
     }
     with pytest.raises(InvalidArgument, match=r"prompts\[0\]\.outline"):
         async for _ in client.generate(prompts, replace(decoding, beam=Beam(width=4))):
+            pass
+
+
+async def test_a_contrast_changes_what_is_written(
+    client: AsyncGeneratorClient, models: list[ModelPointer]
+) -> None:
+    await client.load_model(models[0])
+    told = Prompt("a", "Return the", contrast=Contrast(("A heap is",), 3.0))
+
+    async def written(prompt: Prompt, decoding: Decoding = DECODING) -> list[str]:
+        answers = [answer async for answer in client.generate([prompt], decoding)]
+        return [one.text for one in answers[0][1]]
+
+    assert await written(told) == await written(told)
+    assert await written(told) != await written(replace(told, contrast=None))
+    with pytest.raises(InvalidArgument, match=r"prompts\[0\]\.contrast.*beam"):
+        await written(told, replace(DECODING, beam=Beam(width=4)))
+    with pytest.raises(InvalidArgument, match=r"prompts\[0\]\.contrast\.negative_prompts"):
+        await written(replace(told, contrast=Contrast((), 3.0)))
+
+
+async def test_what_a_contrast_reads_counts_for_the_limit(
+    client: AsyncGeneratorClient, models: list[ModelPointer]
+) -> None:
+    await client.load_model(models[0])
+    told = Prompt("a", "Return the", contrast=Contrast(("A heap is",) * 4, 3.0))
+    with pytest.raises(InvalidArgument, match="asks for 10, the limit of one call is 8"):
+        async for _ in client.generate([told], DECODING):
             pass
 
 

@@ -33,6 +33,7 @@ from stillhouse.errors import (
 from stillhouse.generator.client import AsyncGeneratorClient
 from stillhouse.generator.types import (
     Clause,
+    Contrast,
     Decoding,
     Literal,
     ModelPointer,
@@ -153,6 +154,9 @@ async def test_llama_cpp_behind_the_door(llama: str) -> None:
             await client.score([ScoreItem("a", " b")])
         with pytest.raises(FailedPrecondition, match=r"prompts\[1\].constraints.*=transformers"):
             _ = [one async for one in client.generate([PROMPTS[0], constrained], WARM)]
+        told_apart = Prompt("c", "The cat", contrast=Contrast(("The dog",), 2.0))
+        with pytest.raises(FailedPrecondition, match=r"prompts\[0\].contrast.*=transformers"):
+            _ = [one async for one in client.generate([told_apart], WARM)]
         answers = [one async for one in client.generate(PROMPTS, WARM)]
         assert [list(samples) for _, samples in answers] == await backend.generate(PROMPTS, WARM)
         await client.load_model(found.pointer)

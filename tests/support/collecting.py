@@ -24,7 +24,7 @@ from services.trainer.schedule import Schedule
 from stillhouse.events.v1 import events_pb2
 from stillhouse.filter.convert import candidate_to_proto, verdict_to_proto
 from stillhouse.filter.types import Candidate, Cascade, Document, LayerConfig, Verdict
-from stillhouse.generator.types import Decoding, ModelPointer
+from stillhouse.generator.types import Decoding, ModelPointer, Prompt
 
 BATCHES = 40
 DOCUMENTS = [Document(f"d{number}", f"Document {number}.") for number in range(BATCHES)]
@@ -46,7 +46,7 @@ async def collect(
         cascade=Cascade((LayerConfig("brevity"),)),
         plan=Plan(0, 1, BATCHES),
         documents=DOCUMENTS,
-        prompts=[one.text for one in DOCUMENTS],
+        prompt=lambda one: Prompt(one.id, one.text),
         constraints=lambda _: (),
         outline=lambda _: None,
     )

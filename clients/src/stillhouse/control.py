@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from stillhouse.recipe import Control
@@ -40,6 +40,16 @@ class Buckets:
             for name, number, codes in asked
             if number is not None
         )
+
+    def others(self, control: Control) -> list[Buckets]:
+        """What could be asked for instead: the other buckets of each kind that is asked for."""
+        found = []
+        for kind, edges in (("length", control.length), ("extractiveness", control.extractiveness)):
+            asked = getattr(self, kind)
+            if asked is not None:
+                numbers = [number for number in range(len(edges) + 1) if number != asked]
+                found += [replace(self, **{kind: number}) for number in numbers]
+        return found
 
     def behind(self, text: str, control: Control) -> str:
         """A document with what is asked of its target: what a student's template is filled with.

@@ -387,6 +387,14 @@ class Control(_Section):
         le=1,
         description="Share of the samples trained without a code, for who asks for nothing.",
     )
+    guidance_scale: float = Field(
+        default=1.0,
+        ge=1,
+        allow_inf_nan=False,
+        description="How much what sets a bucket's code apart from the others' weighs where a "
+        "model is asked by it (classifier-free guidance); 1: no more than by itself. Above 1 a "
+        "document is read once for each bucket.",
+    )
     ask_length: int | str = Field(
         default="rotation",
         description="What models are asked for when they write candidates: each bucket in turn, "
@@ -405,6 +413,11 @@ class Control(_Section):
     def in_words(self) -> bool:
         """Whether there are codes that a model follows before it has learnt any."""
         return bool(self.length_codes or self.extractiveness_codes)
+
+    @property
+    def guided(self) -> bool:
+        """Whether what is asked for is told apart from what is not."""
+        return self.active and self.guidance_scale != 1
 
     @field_validator("length", "extractiveness")
     @classmethod
@@ -593,6 +606,8 @@ class Recipe(_Section):
             raise ValueError("generation.beam must be 0 or at least generation.samples")
         if self.generation.beam and self.generation.infgram.active:
             raise ValueError("generation.beam must be 0 where generation.infgram mixes an index in")
+        if self.generation.beam and self.control.guided:
+            raise ValueError("generation.beam must be 0 where control.guidance_scale is above 1")
         if self.generation.beam and self.constraints.compression:
             raise ValueError("generation.beam must be 0 where constraints.compression is given")
         if self.expert_rounds >= self.generations:

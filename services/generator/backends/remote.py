@@ -140,6 +140,8 @@ class RemoteBackend:
                 raise self._refused(f"prompts[{number}].constraints")
             if prompt.outline is not None:
                 raise self._refused(f"prompts[{number}].outline")
+            if prompt.contrast is not None:
+                raise self._refused(f"prompts[{number}].contrast")
             if not prompt.text:
                 raise InvalidArgument("prompts", "a prompt must hold at least one token")
         if decoding.beam is not None:

@@ -73,6 +73,16 @@ def test_what_is_written_names_every_key() -> None:
             "recipe",
             "generation.beam must be 0 where generation.infgram",
         ),
+        (
+            "{generation: {beam: 20}, control: {length: [9], guidance_scale: 2}}",
+            "recipe",
+            "generation.beam must be 0 where control.guidance_scale",
+        ),
+        (
+            "control: {guidance_scale: 0.5}",
+            "recipe.control.guidance_scale",
+            "greater than or equal",
+        ),
         ("generation: {target: 9, budget: 8}", "recipe", "generation.budget must not be below"),
         ("name: [", "recipe", "not YAML"),
         ("name: 2026-99-99", "recipe", "not YAML: month must be in 1..12"),

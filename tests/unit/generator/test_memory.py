@@ -16,17 +16,18 @@ EACH = Footprint(token=10, logits=100)
 
 
 @given(
-    st.lists(st.integers(1, 50), max_size=8),
+    st.lists(st.tuples(st.integers(1, 50), st.integers(1, 3)), max_size=8),
     st.integers(1, 9),
     st.integers(1, 20),
-    st.integers(1000, 9000),
+    st.integers(2500, 9000),
 )
 def test_every_sample_is_in_one_pass_and_no_pass_is_over_the_budget(
-    lengths: list[int], samples: int, new_tokens: int, budget: int
+    prompts: list[tuple[int, int]], samples: int, new_tokens: int, budget: int
 ) -> None:
+    lengths, readings = ([one[part] for one in prompts] for part in (0, 1))
     covered = []
-    for one in passes(lengths, samples, new_tokens, EACH, budget):
-        rows = (one.last - one.first) * (one.stop - one.start)
+    for one in passes(lengths, samples, new_tokens, EACH, budget, readings):
+        rows = sum(readings[one.first : one.last]) * (one.stop - one.start)
         longest = max(lengths[one.first : one.last])
         assert rows * EACH.row(longest + new_tokens) <= budget
         covered += [(p, s) for p in range(one.first, one.last) for s in range(one.start, one.stop)]

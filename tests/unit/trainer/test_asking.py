@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 from services.trainer.asking import Asking, asked_in_turn, expert_recipe, pairs_of
-from stillhouse.control import Buckets
+from stillhouse.control import NOTHING, Buckets
 from stillhouse.corpus import SourceDocument
+from stillhouse.filter.types import Document
+from stillhouse.generator.types import Contrast, Prompt
 from stillhouse.recipe import Control, PromptTemplate, Recipe
 from tests.support.tiny_model import tiny_tokenizer
 
@@ -58,12 +60,26 @@ def test_without_control_pairs_are_what_the_teacher_was_asked() -> None:
 
 
 def test_documents_are_asked_in_turn() -> None:
-    documents = [SourceDocument(f"d{n}", f"text {n}") for n in range(4)]
     asking = Asking(PLAIN, tiny_tokenizer(), CONTROL)
-    asked = asked_in_turn(asking, documents)
-    assert list(asked.values()) == [
-        asking.about(f"text {n}", Buckets(length=n % 3)) for n in range(4)
+    prompt = asked_in_turn(asking, [SourceDocument(f"d{n}", f"text {n}") for n in range(4)])
+    assert [prompt(Document(f"d{n}", f"text {n}")) for n in (3, 0, 1, 2)] == [
+        Prompt(f"d{n}", asking.about(f"text {n}", Buckets(length=n % 3))) for n in (3, 0, 1, 2)
     ]
+
+
+def test_a_guided_prompt_is_told_apart_from_the_other_buckets() -> None:
+    control = Control(length=(2, 4), extractiveness=(0.5,), guidance_scale=1.5)
+    asking = Asking(PLAIN, tiny_tokenizer(), control)
+    asked = asking.prompt_for("d", "text", Buckets(length=1, extractiveness=0))
+    others = [Buckets(0, 0), Buckets(2, 0), Buckets(1, 1)]
+    assert asked.text == asking.about("text", Buckets(1, 0))
+    assert asked.contrast == Contrast(tuple(asking.about("text", one) for one in others), 1.5)
+    only = asking.prompt_for("d", "text", Buckets(extractiveness=1)).contrast
+    assert only is not None
+    assert only.negative_prompts == (asking.about("text", Buckets(extractiveness=0)),)
+    assert asking.prompt_for("d", "text", NOTHING).contrast is None
+    plain = Asking(PLAIN, tiny_tokenizer(), CONTROL)
+    assert plain.prompt_for("d", "text", Buckets(length=1)).contrast is None
 
 
 def test_pairs_and_prompts_have_codes_in_words() -> None:
@@ -73,8 +89,8 @@ def test_pairs_and_prompts_have_codes_in_words() -> None:
     pairs = pairs_of(ROWS, asking, seed=1)
     codes = [pair.prompt.splitlines()[2] for pair in pairs]
     assert codes == ["Few.", "Some.", "Some.", "Many.", "Many."]
-    asked = asked_in_turn(asking, [SourceDocument("d", "text")])
-    assert asked == {"d": "text\n\nFew.\n\nTL;DR:"}
+    prompt = asked_in_turn(asking, [SourceDocument("d", "text")])
+    assert prompt(Document("d", "text")).text == "text\n\nFew.\n\nTL;DR:"
 
 
 def test_experts_learn_the_codes_that_they_are_asked_by() -> None:

@@ -39,6 +39,7 @@ def test_one_that_is_fixed_does_a_plain_generation_of_its_own_model() -> None:
         ({"constraints": {"keywords": 1}}, "recipe.constraints"),
         ({"constraints": {"exclude": ["never"]}}, "recipe.constraints"),
         ({"generation": {"beam": 20, "samples": 4}}, "recipe.generation.beam"),
+        ({"control": {"length": [9], "guidance_scale": 2}}, "recipe.control.guidance_scale"),
         ({"generations": 2}, "recipe.generations"),
     ],
 )

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from stillhouse.generator.types import (
     Beam,
     Clause,
+    Contrast,
     Decoding,
     Infgram,
     Literal,
@@ -144,6 +145,20 @@ def outline_from_proto(message: generator_pb2.Outline) -> Outline:
     return Outline(passages, tuple(message.fillers), message.skip, message.run, message.least)
 
 
+def contrast_to_proto(contrast: Contrast | None) -> generator_pb2.Contrast | None:
+    """What a prompt is told apart from, if anything."""
+    if contrast is None:
+        return None
+    return generator_pb2.Contrast(
+        negative_prompts=contrast.negative_prompts, guidance_scale=contrast.guidance_scale
+    )
+
+
+def contrast_from_proto(message: generator_pb2.Contrast) -> Contrast:
+    """What a prompt is told apart from."""
+    return Contrast(tuple(message.negative_prompts), message.guidance_scale)
+
+
 def prompt_to_proto(prompt: Prompt) -> generator_pb2.Prompt:
     """A prompt."""
     return generator_pb2.Prompt(
@@ -151,6 +166,7 @@ def prompt_to_proto(prompt: Prompt) -> generator_pb2.Prompt:
         text=prompt.text,
         constraints=map(clause_to_proto, prompt.constraints),
         outline=outline_to_proto(prompt.outline),
+        contrast=contrast_to_proto(prompt.contrast),
     )
 
 
@@ -161,6 +177,7 @@ def prompt_from_proto(message: generator_pb2.Prompt) -> Prompt:
         message.text,
         tuple(map(clause_from_proto, message.constraints)),
         outline_from_proto(message.outline) if message.HasField("outline") else None,
+        contrast_from_proto(message.contrast) if message.HasField("contrast") else None,
     )
 
 

@@ -161,16 +161,30 @@ class Outline:
 
 
 @dataclass(frozen=True, slots=True)
+class Contrast:
+    """What a prompt is told apart from: classifier-free guidance (Sanchez et al. 2024, section 2).
+
+    At every token log P = log P_others + guidance_scale * (log P_prompt - log P_others), and then
+    normalised; P_others is the mean over `negative_prompts`, at least one. 1: the prompt by itself.
+    """
+
+    negative_prompts: tuple[str, ...]
+    guidance_scale: float
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """A prompt with template and chat markup applied; `id` seeds its samples.
 
     What follows it shall satisfy all clauses of `constraints`, and be written along `outline`.
+    Neither an outline nor `contrast` goes with a beam.
     """
 
     id: str
     text: str
     constraints: tuple[Clause, ...] = ()
     outline: Outline | None = None
+    contrast: Contrast | None = None
 
 
 @dataclass(frozen=True, slots=True)

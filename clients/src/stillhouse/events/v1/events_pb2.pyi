@@ -117,6 +117,7 @@ class PromptDocument(_message.Message):
     PROMPT_FIELD_NUMBER: _builtins.int
     CONSTRAINTS_FIELD_NUMBER: _builtins.int
     OUTLINE_FIELD_NUMBER: _builtins.int
+    CONTRAST_FIELD_NUMBER: _builtins.int
     prompt: _builtins.str
     """The prompt made of it."""
     @_builtins.property
@@ -131,6 +132,10 @@ class PromptDocument(_message.Message):
     def outline(self) -> _generator_pb2.Outline:
         """What they shall be a compression of."""
 
+    @_builtins.property
+    def contrast(self) -> _generator_pb2.Contrast:
+        """What the prompt is told apart from."""
+
     def __init__(
         self,
         *,
@@ -138,10 +143,11 @@ class PromptDocument(_message.Message):
         prompt: _builtins.str = ...,
         constraints: _abc.Iterable[_generator_pb2.Clause] | None = ...,
         outline: _generator_pb2.Outline | None = ...,
+        contrast: _generator_pb2.Contrast | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "outline", b"outline"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["contrast", b"contrast", "document", b"document", "outline", b"outline"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["constraints", b"constraints", "document", b"document", "outline", b"outline", "prompt", b"prompt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["constraints", b"constraints", "contrast", b"contrast", "document", b"document", "outline", b"outline", "prompt", b"prompt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

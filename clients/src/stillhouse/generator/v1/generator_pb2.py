@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'stillhouse/generator/v1/generator.proto\x12\x17stillhouse.generator.v1\"?\n\x0cModelPointer\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\r\"\xd7\x01\n\x08\x44\x65\x63oding\x12\x0f\n\x07samples\x18\x01 \x01(\r\x12\x16\n\x0emax_new_tokens\x18\x02 \x01(\r\x12\x13\n\x0btemperature\x18\x03 \x01(\x02\x12\r\n\x05top_p\x18\x04 \x01(\x02\x12\x0c\n\x04seed\x18\x05 \x01(\x04\x12\x10\n\x08guidance\x18\x06 \x01(\x02\x12+\n\x04\x62\x65\x61m\x18\x07 \x01(\x0b\x32\x1d.stillhouse.generator.v1.Beam\x12\x31\n\x07infgram\x18\x08 \x01(\x0b\x32 .stillhouse.generator.v1.Infgram\"c\n\x07Infgram\x12\r\n\x05index\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0e\n\x06weight\x18\x03 \x01(\x01\x12\x15\n\rsparse_weight\x18\x04 \x01(\x01\x12\x12\n\nmin_suffix\x18\x05 \x01(\r\"\xd0\x01\n\x04\x42\x65\x61m\x12\r\n\x05width\x18\x01 \x01(\r\x12\r\n\x05prune\x18\x02 \x01(\r\x12\x11\n\ttolerance\x18\x03 \x01(\r\x12\x10\n\x08progress\x18\x04 \x01(\x02\x12\x16\n\x0elength_penalty\x18\x05 \x01(\x02\x12\x11\n\tno_repeat\x18\x06 \x01(\r\x12\x12\n\nmin_tokens\x18\x07 \x01(\r\x12\x0e\n\x06\x65nough\x18\x08 \x01(\r\x12\x12\n\nlook_ahead\x18\t \x01(\r\x12\x10\n\x08\x62ranches\x18\n \x01(\r\x12\x10\n\x08strength\x18\x0b \x01(\x02\")\n\x07Literal\x12\r\n\x05\x66orms\x18\x01 \x03(\t\x12\x0f\n\x07\x65xclude\x18\x02 \x01(\x08\"<\n\x06\x43lause\x12\x32\n\x08literals\x18\x01 \x03(\x0b\x32 .stillhouse.generator.v1.Literal\"a\n\x04Step\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\r\x12\r\n\x05\x66ixed\x18\x03 \x01(\x08\x12\r\n\x05loose\x18\x04 \x01(\x08\x12\x0e\n\x06\x63loses\x18\x05 \x01(\x08\x12\r\n\x05\x62inds\x18\x06 \x01(\x08\"7\n\x07Passage\x12,\n\x05steps\x18\x01 \x03(\x0b\x32\x1d.stillhouse.generator.v1.Step\"x\n\x07Outline\x12\x32\n\x08passages\x18\x01 \x03(\x0b\x32 .stillhouse.generator.v1.Passage\x12\x0f\n\x07\x66illers\x18\x02 \x03(\t\x12\x0c\n\x04skip\x18\x03 \x01(\r\x12\x0b\n\x03run\x18\x04 \x01(\r\x12\r\n\x05least\x18\x05 \x01(\r\"\x8b\x01\n\x06Prompt\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x34\n\x0b\x63onstraints\x18\x03 \x03(\x0b\x32\x1f.stillhouse.generator.v1.Clause\x12\x31\n\x07outline\x18\x04 \x01(\x0b\x32 .stillhouse.generator.v1.Outline\"Z\n\x06Sample\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0e\n\x06tokens\x18\x02 \x01(\r\x12\x0f\n\x07logprob\x18\x03 \x01(\x01\x12\x10\n\x08\x66inished\x18\x04 \x01(\x08\x12\x0f\n\x07\x63lauses\x18\x05 \x03(\x08\"\x11\n\x0f\x44\x65scribeRequest\"\xe6\x02\n\x10\x44\x65scribeResponse\x12\x34\n\x05model\x18\x01 \x01(\x0b\x32%.stillhouse.generator.v1.ModelPointer\x12\x12\n\nparameters\x18\x02 \x01(\x04\x12\x14\n\x0c\x61rchitecture\x18\x03 \x01(\t\x12\x16\n\x0e\x63ontext_length\x18\x04 \x01(\r\x12\x1b\n\x13\x63onstraints_refused\x18\x05 \x01(\t\x12\x15\n\rscore_refused\x18\x06 \x01(\t\x12\x14\n\x0cload_refused\x18\x07 \x01(\t\x12\x17\n\x0finfgram_refused\x18\x08 \x01(\t\x12G\n\x07indexes\x18\t \x03(\x0b\x32\x36.stillhouse.generator.v1.DescribeResponse.IndexesEntry\x1a.\n\x0cIndexesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"H\n\x10LoadModelRequest\x12\x34\n\x05model\x18\x01 \x01(\x0b\x32%.stillhouse.generator.v1.ModelPointer\"I\n\x11LoadModelResponse\x12\x34\n\x05model\x18\x01 \x01(\x0b\x32%.stillhouse.generator.v1.ModelPointer\"\x8e\x01\n\x0fGenerateRequest\x12\x14\n\x0cmodel_digest\x18\x01 \x01(\t\x12\x30\n\x07prompts\x18\x02 \x03(\x0b\x32\x1f.stillhouse.generator.v1.Prompt\x12\x33\n\x08\x64\x65\x63oding\x18\x03 \x01(\x0b\x32!.stillhouse.generator.v1.Decoding\"W\n\x10GenerateResponse\x12\x11\n\tprompt_id\x18\x01 \x01(\t\x12\x30\n\x07samples\x18\x02 \x03(\x0b\x32\x1f.stillhouse.generator.v1.Sample\"1\n\tScoreItem\x12\x0e\n\x06prefix\x18\x01 \x01(\t\x12\x14\n\x0c\x63ontinuation\x18\x02 \x01(\t\"j\n\x0cScoreRequest\x12\x14\n\x0cmodel_digest\x18\x01 \x01(\t\x12\x31\n\x05items\x18\x02 \x03(\x0b\x32\".stillhouse.generator.v1.ScoreItem\x12\x11\n\tper_token\x18\x03 \x01(\x08\"Z\n\x0bScoreResult\x12\x0f\n\x07logprob\x18\x01 \x01(\x01\x12\x0e\n\x06tokens\x18\x02 \x01(\r\x12\x16\n\x0etoken_logprobs\x18\x03 \x03(\x02\x12\x12\n\ntoken_ends\x18\x04 \x03(\r\"F\n\rScoreResponse\x12\x35\n\x07results\x18\x01 \x03(\x0b\x32$.stillhouse.generator.v1.ScoreResult2\x92\x03\n\x10GeneratorService\x12_\n\x08\x44\x65scribe\x12(.stillhouse.generator.v1.DescribeRequest\x1a).stillhouse.generator.v1.DescribeResponse\x12\x62\n\tLoadModel\x12).stillhouse.generator.v1.LoadModelRequest\x1a*.stillhouse.generator.v1.LoadModelResponse\x12\x61\n\x08Generate\x12(.stillhouse.generator.v1.GenerateRequest\x1a).stillhouse.generator.v1.GenerateResponse0\x01\x12V\n\x05Score\x12%.stillhouse.generator.v1.ScoreRequest\x1a&.stillhouse.generator.v1.ScoreResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'stillhouse/generator/v1/generator.proto\x12\x17stillhouse.generator.v1\"?\n\x0cModelPointer\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\r\"\xd7\x01\n\x08\x44\x65\x63oding\x12\x0f\n\x07samples\x18\x01 \x01(\r\x12\x16\n\x0emax_new_tokens\x18\x02 \x01(\r\x12\x13\n\x0btemperature\x18\x03 \x01(\x02\x12\r\n\x05top_p\x18\x04 \x01(\x02\x12\x0c\n\x04seed\x18\x05 \x01(\x04\x12\x10\n\x08guidance\x18\x06 \x01(\x02\x12+\n\x04\x62\x65\x61m\x18\x07 \x01(\x0b\x32\x1d.stillhouse.generator.v1.Beam\x12\x31\n\x07infgram\x18\x08 \x01(\x0b\x32 .stillhouse.generator.v1.Infgram\"c\n\x07Infgram\x12\r\n\x05index\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0e\n\x06weight\x18\x03 \x01(\x01\x12\x15\n\rsparse_weight\x18\x04 \x01(\x01\x12\x12\n\nmin_suffix\x18\x05 \x01(\r\"\xd0\x01\n\x04\x42\x65\x61m\x12\r\n\x05width\x18\x01 \x01(\r\x12\r\n\x05prune\x18\x02 \x01(\r\x12\x11\n\ttolerance\x18\x03 \x01(\r\x12\x10\n\x08progress\x18\x04 \x01(\x02\x12\x16\n\x0elength_penalty\x18\x05 \x01(\x02\x12\x11\n\tno_repeat\x18\x06 \x01(\r\x12\x12\n\nmin_tokens\x18\x07 \x01(\r\x12\x0e\n\x06\x65nough\x18\x08 \x01(\r\x12\x12\n\nlook_ahead\x18\t \x01(\r\x12\x10\n\x08\x62ranches\x18\n \x01(\r\x12\x10\n\x08strength\x18\x0b \x01(\x02\")\n\x07Literal\x12\r\n\x05\x66orms\x18\x01 \x03(\t\x12\x0f\n\x07\x65xclude\x18\x02 \x01(\x08\"<\n\x06\x43lause\x12\x32\n\x08literals\x18\x01 \x03(\x0b\x32 .stillhouse.generator.v1.Literal\"a\n\x04Step\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\r\x12\r\n\x05\x66ixed\x18\x03 \x01(\x08\x12\r\n\x05loose\x18\x04 \x01(\x08\x12\x0e\n\x06\x63loses\x18\x05 \x01(\x08\x12\r\n\x05\x62inds\x18\x06 \x01(\x08\"7\n\x07Passage\x12,\n\x05steps\x18\x01 \x03(\x0b\x32\x1d.stillhouse.generator.v1.Step\"x\n\x07Outline\x12\x32\n\x08passages\x18\x01 \x03(\x0b\x32 .stillhouse.generator.v1.Passage\x12\x0f\n\x07\x66illers\x18\x02 \x03(\t\x12\x0c\n\x04skip\x18\x03 \x01(\r\x12\x0b\n\x03run\x18\x04 \x01(\r\x12\r\n\x05least\x18\x05 \x01(\r\"<\n\x08\x43ontrast\x12\x18\n\x10negative_prompts\x18\x01 \x03(\t\x12\x16\n\x0eguidance_scale\x18\x02 \x01(\x01\"\xc0\x01\n\x06Prompt\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x34\n\x0b\x63onstraints\x18\x03 \x03(\x0b\x32\x1f.stillhouse.generator.v1.Clause\x12\x31\n\x07outline\x18\x04 \x01(\x0b\x32 .stillhouse.generator.v1.Outline\x12\x33\n\x08\x63ontrast\x18\x05 \x01(\x0b\x32!.stillhouse.generator.v1.Contrast\"Z\n\x06Sample\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0e\n\x06tokens\x18\x02 \x01(\r\x12\x0f\n\x07logprob\x18\x03 \x01(\x01\x12\x10\n\x08\x66inished\x18\x04 \x01(\x08\x12\x0f\n\x07\x63lauses\x18\x05 \x03(\x08\"\x11\n\x0f\x44\x65scribeRequest\"\xe6\x02\n\x10\x44\x65scribeResponse\x12\x34\n\x05model\x18\x01 \x01(\x0b\x32%.stillhouse.generator.v1.ModelPointer\x12\x12\n\nparameters\x18\x02 \x01(\x04\x12\x14\n\x0c\x61rchitecture\x18\x03 \x01(\t\x12\x16\n\x0e\x63ontext_length\x18\x04 \x01(\r\x12\x1b\n\x13\x63onstraints_refused\x18\x05 \x01(\t\x12\x15\n\rscore_refused\x18\x06 \x01(\t\x12\x14\n\x0cload_refused\x18\x07 \x01(\t\x12\x17\n\x0finfgram_refused\x18\x08 \x01(\t\x12G\n\x07indexes\x18\t \x03(\x0b\x32\x36.stillhouse.generator.v1.DescribeResponse.IndexesEntry\x1a.\n\x0cIndexesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"H\n\x10LoadModelRequest\x12\x34\n\x05model\x18\x01 \x01(\x0b\x32%.stillhouse.generator.v1.ModelPointer\"I\n\x11LoadModelResponse\x12\x34\n\x05model\x18\x01 \x01(\x0b\x32%.stillhouse.generator.v1.ModelPointer\"\x8e\x01\n\x0fGenerateRequest\x12\x14\n\x0cmodel_digest\x18\x01 \x01(\t\x12\x30\n\x07prompts\x18\x02 \x03(\x0b\x32\x1f.stillhouse.generator.v1.Prompt\x12\x33\n\x08\x64\x65\x63oding\x18\x03 \x01(\x0b\x32!.stillhouse.generator.v1.Decoding\"W\n\x10GenerateResponse\x12\x11\n\tprompt_id\x18\x01 \x01(\t\x12\x30\n\x07samples\x18\x02 \x03(\x0b\x32\x1f.stillhouse.generator.v1.Sample\"1\n\tScoreItem\x12\x0e\n\x06prefix\x18\x01 \x01(\t\x12\x14\n\x0c\x63ontinuation\x18\x02 \x01(\t\"j\n\x0cScoreRequest\x12\x14\n\x0cmodel_digest\x18\x01 \x01(\t\x12\x31\n\x05items\x18\x02 \x03(\x0b\x32\".stillhouse.generator.v1.ScoreItem\x12\x11\n\tper_token\x18\x03 \x01(\x08\"Z\n\x0bScoreResult\x12\x0f\n\x07logprob\x18\x01 \x01(\x01\x12\x0e\n\x06tokens\x18\x02 \x01(\r\x12\x16\n\x0etoken_logprobs\x18\x03 \x03(\x02\x12\x12\n\ntoken_ends\x18\x04 \x03(\r\"F\n\rScoreResponse\x12\x35\n\x07results\x18\x01 \x03(\x0b\x32$.stillhouse.generator.v1.ScoreResult2\x92\x03\n\x10GeneratorService\x12_\n\x08\x44\x65scribe\x12(.stillhouse.generator.v1.DescribeRequest\x1a).stillhouse.generator.v1.DescribeResponse\x12\x62\n\tLoadModel\x12).stillhouse.generator.v1.LoadModelRequest\x1a*.stillhouse.generator.v1.LoadModelResponse\x12\x61\n\x08Generate\x12(.stillhouse.generator.v1.GenerateRequest\x1a).stillhouse.generator.v1.GenerateResponse0\x01\x12V\n\x05Score\x12%.stillhouse.generator.v1.ScoreRequest\x1a&.stillhouse.generator.v1.ScoreResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,32 +51,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PASSAGE']._serialized_end=922
   _globals['_OUTLINE']._serialized_start=924
   _globals['_OUTLINE']._serialized_end=1044
-  _globals['_PROMPT']._serialized_start=1047
-  _globals['_PROMPT']._serialized_end=1186
-  _globals['_SAMPLE']._serialized_start=1188
-  _globals['_SAMPLE']._serialized_end=1278
-  _globals['_DESCRIBEREQUEST']._serialized_start=1280
-  _globals['_DESCRIBEREQUEST']._serialized_end=1297
-  _globals['_DESCRIBERESPONSE']._serialized_start=1300
-  _globals['_DESCRIBERESPONSE']._serialized_end=1658
-  _globals['_DESCRIBERESPONSE_INDEXESENTRY']._serialized_start=1612
-  _globals['_DESCRIBERESPONSE_INDEXESENTRY']._serialized_end=1658
-  _globals['_LOADMODELREQUEST']._serialized_start=1660
-  _globals['_LOADMODELREQUEST']._serialized_end=1732
-  _globals['_LOADMODELRESPONSE']._serialized_start=1734
-  _globals['_LOADMODELRESPONSE']._serialized_end=1807
-  _globals['_GENERATEREQUEST']._serialized_start=1810
-  _globals['_GENERATEREQUEST']._serialized_end=1952
-  _globals['_GENERATERESPONSE']._serialized_start=1954
-  _globals['_GENERATERESPONSE']._serialized_end=2041
-  _globals['_SCOREITEM']._serialized_start=2043
-  _globals['_SCOREITEM']._serialized_end=2092
-  _globals['_SCOREREQUEST']._serialized_start=2094
-  _globals['_SCOREREQUEST']._serialized_end=2200
-  _globals['_SCORERESULT']._serialized_start=2202
-  _globals['_SCORERESULT']._serialized_end=2292
-  _globals['_SCORERESPONSE']._serialized_start=2294
-  _globals['_SCORERESPONSE']._serialized_end=2364
-  _globals['_GENERATORSERVICE']._serialized_start=2367
-  _globals['_GENERATORSERVICE']._serialized_end=2769
+  _globals['_CONTRAST']._serialized_start=1046
+  _globals['_CONTRAST']._serialized_end=1106
+  _globals['_PROMPT']._serialized_start=1109
+  _globals['_PROMPT']._serialized_end=1301
+  _globals['_SAMPLE']._serialized_start=1303
+  _globals['_SAMPLE']._serialized_end=1393
+  _globals['_DESCRIBEREQUEST']._serialized_start=1395
+  _globals['_DESCRIBEREQUEST']._serialized_end=1412
+  _globals['_DESCRIBERESPONSE']._serialized_start=1415
+  _globals['_DESCRIBERESPONSE']._serialized_end=1773
+  _globals['_DESCRIBERESPONSE_INDEXESENTRY']._serialized_start=1727
+  _globals['_DESCRIBERESPONSE_INDEXESENTRY']._serialized_end=1773
+  _globals['_LOADMODELREQUEST']._serialized_start=1775
+  _globals['_LOADMODELREQUEST']._serialized_end=1847
+  _globals['_LOADMODELRESPONSE']._serialized_start=1849
+  _globals['_LOADMODELRESPONSE']._serialized_end=1922
+  _globals['_GENERATEREQUEST']._serialized_start=1925
+  _globals['_GENERATEREQUEST']._serialized_end=2067
+  _globals['_GENERATERESPONSE']._serialized_start=2069
+  _globals['_GENERATERESPONSE']._serialized_end=2156
+  _globals['_SCOREITEM']._serialized_start=2158
+  _globals['_SCOREITEM']._serialized_end=2207
+  _globals['_SCOREREQUEST']._serialized_start=2209
+  _globals['_SCOREREQUEST']._serialized_end=2315
+  _globals['_SCORERESULT']._serialized_start=2317
+  _globals['_SCORERESULT']._serialized_end=2407
+  _globals['_SCORERESPONSE']._serialized_start=2409
+  _globals['_SCORERESPONSE']._serialized_end=2479
+  _globals['_GENERATORSERVICE']._serialized_start=2482
+  _globals['_GENERATORSERVICE']._serialized_end=2884
 # @@protoc_insertion_point(module_scope)

@@ -389,6 +389,39 @@ class Outline(_message.Message):
 Global___Outline: _TypeAlias = Outline  # noqa: Y015
 
 @_typing.final
+class Contrast(_message.Message):
+    """Classifier-free guidance (Ho and Salimans 2022; Sanchez et al. 2024): what
+    sets a prompt apart from others weighs more. At every token
+    log P = log P_others + guidance_scale (log P_prompt - log P_others), and
+    then normalised; P_others is the mean over the negative prompts. Temperature,
+    nucleus mass, an index and constraints apply to that.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NEGATIVE_PROMPTS_FIELD_NUMBER: _builtins.int
+    GUIDANCE_SCALE_FIELD_NUMBER: _builtins.int
+    guidance_scale: _builtins.float
+    """0 or above; 1: the prompt by itself."""
+    @_builtins.property
+    def negative_prompts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """At least one, template and chat markup already applied."""
+
+    def __init__(
+        self,
+        *,
+        negative_prompts: _abc.Iterable[_builtins.str] | None = ...,
+        guidance_scale: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["guidance_scale", b"guidance_scale", "negative_prompts", b"negative_prompts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Contrast: _TypeAlias = Contrast  # noqa: Y015
+
+@_typing.final
 class Prompt(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -396,6 +429,7 @@ class Prompt(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     CONSTRAINTS_FIELD_NUMBER: _builtins.int
     OUTLINE_FIELD_NUMBER: _builtins.int
+    CONTRAST_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Names the prompt within the request and seeds its samples."""
     text: _builtins.str
@@ -410,6 +444,10 @@ class Prompt(_message.Message):
         beam.
         """
 
+    @_builtins.property
+    def contrast(self) -> Global___Contrast:
+        """What the prompt is told apart from; not with a beam."""
+
     def __init__(
         self,
         *,
@@ -417,10 +455,11 @@ class Prompt(_message.Message):
         text: _builtins.str = ...,
         constraints: _abc.Iterable[Global___Clause] | None = ...,
         outline: Global___Outline | None = ...,
+        contrast: Global___Contrast | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["outline", b"outline"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["contrast", b"contrast", "outline", b"outline"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["constraints", b"constraints", "id", b"id", "outline", b"outline", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["constraints", b"constraints", "contrast", b"contrast", "id", b"id", "outline", b"outline", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
