@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -98,3 +99,49 @@ def test_the_layers_of_a_run_are_left_out_in_turn(tmp_path: Path) -> None:
     )
     assert unknown.returncode == 2
     assert "--layer: grounding is not in the recipe; it has: brevity, diversity" in unknown.stderr
+
+
+def test_the_scale_of_guidance_is_chosen_on_documents_that_the_run_left(tmp_path: Path) -> None:
+    make_tiny_model(tmp_path / "teacher")
+    write_corpus(tmp_path / "corpus.jsonl", 24)
+    recipe: dict[str, Any] = {
+        "name": "tiny",
+        "generations": 1,
+        "corpus": {"source": "corpus.jsonl", "min_sentences": 1, "held_out": 4},
+        "teacher": {"model": "./teacher"},
+        "generation": {"samples": 4, "documents_per_batch": 4, "max_new_tokens": 16}
+        | {"target": 12, "budget": 48},
+        "control": {"length": [3], "length_codes": ["Few.", "Many."], "guidance_scale": 1.5},
+        "filter": {
+            "layers": [
+                {"name": "brevity", "thresholds": {"ratio": 9, "min_words": 1, "max_words": 999}}
+            ]
+        },
+        "evaluation": {"resamples": 50},
+    }
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(recipe))
+    stillhouse = str(Path(sys.executable).parent / "stillhouse")
+    subprocess.run([stillhouse, "run", "tiny.yaml"], cwd=tmp_path, capture_output=True, check=True)
+    (run,) = (tmp_path / "runs").iterdir()
+    asked = pq.read_table(run / "evaluation" / "control.parquet")
+    assert asked.group_by("system").aggregate([([], "count_all")]).to_pylist() == [
+        {"system": name, "count_all": 8} for name in ("teacher", "student gen 1")
+    ]
+    command = [stillhouse, "experiment", "control", run.name, "--out", "page.md"]
+    command += ["--guidance-scale", "1.5", "--documents"]
+    done = subprocess.run(
+        [*command, "5"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "page.md").read_text()
+    assert "So the scale is **1.5**" in page
+    assert page.count("\n| student gen 1 | ") == 3
+    tables = tmp_path / ".stillhouse" / "experiments" / f"control-{run.name}-5" / "evaluation"
+    again = pq.read_table(tables / "teacher held out 1.5.parquet")
+    own = asked.filter(pc.equal(asked["system"], "teacher"))
+    assert again["text"].to_pylist() == own["text"].to_pylist()  # as the run's evaluation asked
+    few = subprocess.run(
+        [*command, "50"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert few.returncode == 2
+    assert "--documents: is 50; the run left" in few.stderr

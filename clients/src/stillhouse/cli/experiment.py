@@ -123,6 +123,67 @@ def ablation(
 
 
 @experiment.command()
+@click.argument("run")
+@click.option(
+    "--guidance-scale", "scales", type=click.FloatRange(min=1), multiple=True,
+    default=(1.0, 1.5, 2.0, 3.0), show_default=True, help="A scale to try.",
+)  # fmt: skip
+@click.option(
+    "--documents", type=click.IntRange(min=1), default=30, show_default=True,
+    help="Documents by which the scale is chosen, of those that the run did not use.",
+)  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The page to write.")
+@RUNS
+@WORKSPACE
+def control(
+    run: str,
+    scales: tuple[float, ...],
+    documents: int,
+    out: Path,
+    runs: Path,
+    workspace: Path,
+) -> None:
+    """Find the guidance scale by which the systems of RUN do best what they are asked for."""
+    from services.experiments.listening import listen, listeners, unused  # noqa: PLC0415
+    from services.experiments.listening_page import markdown  # noqa: PLC0415
+    from services.trainer import tables  # noqa: PLC0415
+    from services.trainer.examiner import Examiner  # noqa: PLC0415
+    from services.trainer.files import RunFolder, read_table, write_text  # noqa: PLC0415
+
+    console = Console()
+    found = RunFolder(runs / run)
+    recipe = Recipe.read(found.recipe)
+    _, held_out = tables.documents_from(read_table(found.documents))
+    chosen_by = unused(found, recipe, documents)
+    space = Workspace(workspace.resolve())
+    config = configure(recipe, space, console.print)
+    systems = listeners(found, recipe, config.teacher)
+    folder = RunFolder(space.root / "experiments" / f"control-{found.id}-{documents}")
+    with running(config) as stack:
+
+        async def work() -> None:
+            async with (
+                AsyncGeneratorClient(stack.targets["generator-1"], timeout=3600) as generator,
+                AsyncFilterClient(stack.targets["filter"], timeout=3600) as judge,
+            ):
+                examiner = Examiner(generator, judge, recipe, folder, held_out, lambda _: None)
+                page = await listen(
+                    systems,
+                    lambda model: lambda prompts: examiner.write(model, prompts),
+                    scales,
+                    chosen_by,
+                    held_out,
+                    folder,
+                    recipe,
+                    console.print,
+                )
+                write_text(out, markdown(found.id, recipe, page))
+
+        asyncio.run(work())
+    console.print(f"written: {out}; tables in {folder.path}", highlight=False, soft_wrap=True)
+
+
+@experiment.command()
 @click.argument("run_ids", metavar="RUN RUN ...", nargs=-1, required=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The page to write.")
 @RUNS
