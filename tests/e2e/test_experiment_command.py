@@ -111,7 +111,7 @@ def test_the_scale_of_guidance_is_chosen_on_documents_that_the_run_left(tmp_path
         "teacher": {"model": "./teacher"},
         "generation": {"samples": 4, "documents_per_batch": 4, "max_new_tokens": 16}
         | {"target": 12, "budget": 48},
-        "control": {"length": [3], "length_codes": ["Few.", "Many."], "guidance_scale": 1.5},
+        "control": {"length": [3], "length_codes": ["Few.", "Many."]},
         "filter": {
             "layers": [
                 {"name": "brevity", "thresholds": {"ratio": 9, "min_words": 1, "max_words": 999}}
@@ -137,9 +137,15 @@ def test_the_scale_of_guidance_is_chosen_on_documents_that_the_run_left(tmp_path
     assert "So the scale is **1.5**" in page
     assert page.count("\n| student gen 1 | ") == 3
     tables = tmp_path / ".stillhouse" / "experiments" / f"control-{run.name}-5" / "evaluation"
-    again = pq.read_table(tables / "teacher held out 1.5.parquet")
-    own = asked.filter(pc.equal(asked["system"], "teacher"))
-    assert again["text"].to_pylist() == own["text"].to_pylist()  # as the run's evaluation asked
+    assert {one.name for one in tables.iterdir()} == {  # plainly, the run asked itself
+        "student gen 1 unused 1.5.parquet",
+        "teacher held out 1.5.parquet",
+        "student gen 1 held out 1.5.parquet",
+    }
+    plain = asked.filter(pc.equal(asked["system"], "teacher"))["text"].to_pylist()
+    guided = pq.read_table(tables / "teacher held out 1.5.parquet")["text"].to_pylist()
+    assert len(guided) == len(plain)
+    assert guided != plain
     few = subprocess.run(
         [*command, "50"], cwd=tmp_path, capture_output=True, text=True, check=False
     )

@@ -173,6 +173,7 @@ def control(
                     scales,
                     chosen_by,
                     held_out,
+                    found,
                     folder,
                     recipe,
                     console.print,
