@@ -38,6 +38,8 @@ class Others:
 
     def told_apart(self, logits: torch.Tensor) -> torch.Tensor:
         """Of the batch's logits (rows, vocabulary) those by which to draw."""
+        if not len(self._owner):
+            return logits
         own = logits.log_softmax(-1)
         count = torch.bincount(self._owner, minlength=len(own))
         mean = torch.zeros_like(own).index_add_(0, self._owner, self._rows.logits.softmax(-1))
@@ -51,12 +53,13 @@ class Others:
         place = going.cumsum(0) - 1
         self._owner = place[self._owner[here]]
         self._scale = self._scale[going]
-        if not here.all():
+        if here.any() and not here.all():
             self._rows.keep(here)
 
     def feed(self, tokens: torch.Tensor) -> None:
         """Put one token (rows,) behind each row of the batch."""
-        self._rows.feed(tokens[self._owner][:, None])
+        if len(self._owner):
+            self._rows.feed(tokens[self._owner][:, None])
 
 
 _TINY = torch.finfo(torch.float32).tiny

@@ -128,6 +128,24 @@ def test_what_is_impossible_by_all_prompts_stays_so(tiny: LoadedModel) -> None:
     assert not told.isnan().any()
 
 
+@pytest.mark.parametrize("kept", [[0], [1], [2], [0, 1], [1, 2], [0, 2], [0, 1, 2]])
+def test_rows_that_end_leave_the_others_as_they_were(tiny: LoadedModel, kept: list[int]) -> None:
+    """Also where all that are told apart have ended."""
+    logits = torch.randn(
+        3, tiny.model.config.vocab_size, generator=torch.Generator().manual_seed(1)
+    )
+    tokens = torch.tensor([5, 6, 7])
+    with torch.inference_mode():
+        whole, part = Others(tiny, PROMPTS, 1, 4), Others(tiny, PROMPTS, 1, 4)
+        whole.feed(tokens)
+        going = torch.tensor([row in kept for row in range(3)])
+        part.keep(going)
+        part.feed(tokens[going])
+        found = part.told_apart(logits[going]).log_softmax(-1)
+        wanted = whole.told_apart(logits)[going].log_softmax(-1)
+    torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
+
+
 @pytest.mark.parametrize("kind", ["t5", "bart"])
 def test_models_with_an_encoder(tmp_path_factory: pytest.TempPathFactory, kind: str) -> None:
     loaded = load(make_tiny_seq2seq(tmp_path_factory.mktemp(kind), kind))
