@@ -5,7 +5,6 @@ Ho and Salimans 2022; for language models Sanchez et al. 2024, section 2.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -13,8 +12,7 @@ import torch
 from services.checkpoints.load import LoadedModel
 from services.generator.prompts import encode
 from services.generator.written import written_rows
-from stillhouse.errors import InvalidArgument
-from stillhouse.generator.types import Contrast, Decoding, Prompt
+from stillhouse.generator.types import Contrast, Prompt
 
 
 class Others:
@@ -63,17 +61,3 @@ class Others:
 
 
 _TINY = torch.finfo(torch.float32).tiny
-
-
-def check_contrast(contrast: Contrast | None, decoding: Decoding, field: str) -> None:
-    """InvalidArgument names what makes it impossible to tell a prompt apart."""
-    if contrast is None:
-        return
-    if decoding.beam is not None:
-        raise InvalidArgument(field, "can't be searched with; leave decoding.beam out to sample")
-    if not contrast.negative_prompts:
-        raise InvalidArgument(f"{field}.negative_prompts", "must be one or more")
-    if not all(contrast.negative_prompts):
-        raise InvalidArgument(f"{field}.negative_prompts", "must not be empty")
-    if not math.isfinite(contrast.guidance_scale) or contrast.guidance_scale < 0:
-        raise InvalidArgument(f"{field}.guidance_scale", "must be 0 or above")

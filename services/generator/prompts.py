@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import torch
 
 from services.checkpoints.load import LoadedModel
+from services.generator.readings import texts
 from stillhouse.errors import InvalidArgument
 from stillhouse.generator.types import Prompt
 
 
-def encode(loaded: LoadedModel, texts: Sequence[str], new_tokens: int) -> dict[str, torch.Tensor]:
+def encode(loaded: LoadedModel, prompts: Sequence[str], new_tokens: int) -> dict[str, torch.Tensor]:
     """input_ids and attention_mask (n, longest), padded as the model wants it.
 
     A causal model continues prompts as they are; an encoder reads them with the tokens
@@ -20,7 +21,7 @@ def encode(loaded: LoadedModel, texts: Sequence[str], new_tokens: int) -> dict[s
     InvalidArgument for a prompt without a token, or without room for `new_tokens`.
     """
     encoded = loaded.tokenizer(
-        list(texts),
+        list(prompts),
         add_special_tokens=loaded.has_encoder,
         padding=True,
         return_tensors="pt",
@@ -41,18 +42,9 @@ def encode(loaded: LoadedModel, texts: Sequence[str], new_tokens: int) -> dict[s
 
 def token_counts(loaded: LoadedModel, prompts: Sequence[Prompt]) -> list[int]:
     """The number of tokens of each prompt, or of the longest that it is told apart from."""
-    texts = [text for prompt in prompts for text in _texts(prompt)]
-    if not texts:
+    read = [texts(prompt) for prompt in prompts]
+    every = [text for group in read for text in group]
+    if not every:
         return []
-    found = iter(loaded.tokenizer(texts, add_special_tokens=loaded.has_encoder)["input_ids"])
-    return [max(len(next(found)) for _ in range(readings(prompt))) for prompt in prompts]
-
-
-def readings(prompt: Prompt) -> int:
-    """How many texts the model reads for a prompt: its own, and those it is told apart from."""
-    return len(_texts(prompt))
-
-
-def _texts(prompt: Prompt) -> list[str]:
-    others = () if prompt.contrast is None else prompt.contrast.negative_prompts
-    return [prompt.text, *others]
+    found = iter(loaded.tokenizer(every, add_special_tokens=loaded.has_encoder)["input_ids"])
+    return [max(len(next(found)) for _ in group) for group in read]

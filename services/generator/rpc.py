@@ -13,8 +13,7 @@ from services.generator import metrics
 from services.generator.backends.base import Backend, required
 from services.generator.constraints.occurrence import check_clauses
 from services.generator.constraints.outline import check_outline
-from services.generator.contrast import check_contrast
-from services.generator.prompts import readings
+from services.generator.readings import check_contrast, texts
 from services.generator.settings import GeneratorSettings
 from stillhouse.errors import InvalidArgument
 from stillhouse.generator import convert
@@ -60,7 +59,7 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
             check_outline(prompt.outline, decoding, f"prompts[{number}].outline")
             check_contrast(prompt.contrast, decoding, f"prompts[{number}].contrast")
         rows = max(decoding.samples, decoding.beam.width if decoding.beam else 0)
-        asked = sum(map(readings, prompts))
+        asked = sum(len(texts(prompt)) for prompt in prompts)
         _check_limit("prompts", asked * rows, self._settings.max_samples)
         _check_distinct([prompt.id for prompt in prompts])
         model = required(self._backend, request.model_digest)

@@ -17,7 +17,8 @@ from services.generator.contrast import Others
 from services.generator.lines import first_line
 from services.generator.memory import DEFAULT_BUDGET, footprint, passes
 from services.generator.nucleus import draw, uniforms
-from services.generator.prompts import encode, readings, token_counts
+from services.generator.prompts import encode, token_counts
+from services.generator.readings import texts
 from services.generator.written import written_rows
 from stillhouse.decoding import Mixer
 from stillhouse.errors import Cancelled, FailedPrecondition
@@ -49,8 +50,8 @@ def sample(
     groups: list[list[Sample]] = [[] for _ in prompts]
     lengths = token_counts(loaded, prompts)
     each = footprint(loaded.model.config)
-    asked = [readings(prompt) for prompt in prompts]
-    for one in passes(lengths, decoding.samples, decoding.max_new_tokens, each, budget, asked):
+    read = [len(texts(prompt)) for prompt in prompts]
+    for one in passes(lengths, decoding.samples, decoding.max_new_tokens, each, budget, read):
         indexes = range(one.start, one.stop)
         with _mixing(loaded, decoding, index) as mixer:
             batch = _Batch(loaded, prompts[one.first : one.last], decoding, indexes, mixer)

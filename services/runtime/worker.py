@@ -13,6 +13,7 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
 from services.runtime import logs
+from services.runtime.cancelling import raise_if_cancelled
 from services.runtime.queue_metrics import (
     HANDLED,
     HANDLING,
@@ -79,6 +80,7 @@ class Worker:
 
     async def _next(self, subscription: JetStreamContext.PullSubscription) -> Msg:
         while True:
+            raise_if_cancelled()
             try:
                 return (await subscription.fetch(1, timeout=5))[0]
             except (nats.errors.TimeoutError, TimeoutError):

@@ -14,6 +14,7 @@ from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig, DeliverPolicy
 from nats.js.errors import APIError, NotFoundError
 
+from services.runtime.cancelling import raise_if_cancelled, to_the_end
 from services.runtime.streams import Publisher
 from services.topology import (
     DEAD,
@@ -25,7 +26,6 @@ from services.topology import (
 )
 from services.trainer import tables
 from services.trainer.buffer import Position, TrainingBuffer
-from services.trainer.cancelling import raise_if_cancelled, to_the_end
 from services.trainer.files import RunFolder, read_table, write_table
 from services.trainer.prompts import Plan
 from services.trainer.schedule import Schedule

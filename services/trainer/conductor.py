@@ -14,12 +14,12 @@ from nats.js import JetStreamContext
 
 from services.checkpoints.digest import digest
 from services.checkpoints.load import load_tokenizer
+from services.runtime.cancelling import raise_if_cancelled, to_the_end
 from services.runtime.streams import Publisher
 from services.topology import CANDIDATES, FILTERS, GENERATORS, MODELS_BUCKET, PROMPTS
 from services.trainer import obtained, readiness, systems, tables
 from services.trainer.asking import Asking, asked_in_turn, expert_recipe, pairs_of
 from services.trainer.buffer import TrainingBuffer
-from services.trainer.cancelling import to_the_end
 from services.trainer.cascades import cascade_of
 from services.trainer.collector import Collector, Work, timed
 from services.trainer.diversity import compare
@@ -391,6 +391,7 @@ class Conductor:
 
     async def _watch_depths(self) -> None:
         while True:
+            raise_if_cancelled()
             try:
                 prompts = await self._backends.js.consumer_info(PROMPTS, GENERATORS)
                 candidates = await self._backends.js.consumer_info(CANDIDATES, FILTERS)

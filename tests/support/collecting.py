@@ -14,6 +14,7 @@ from nats.errors import TimeoutError as NoMessage
 from nats.js import JetStreamContext
 
 from services.runtime import streams
+from services.runtime.cancelling import raise_if_cancelled
 from services.runtime.streams import Publisher
 from services.topology import GENERATORS, PROMPTS, verdicts_subject
 from services.trainer.buffer import TrainingBuffer
@@ -65,6 +66,7 @@ async def answer(js: JetStreamContext, run: str, seed: int, pause: float) -> Non
     late: list[bytes] = []
     sent = 0
     while True:
+        raise_if_cancelled()
         try:
             message = (await subscription.fetch(1, timeout=0.2))[0]
         except (NoMessage, TimeoutError):

@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from services.checkpoints.load import LoadedModel, load
-from services.generator.contrast import Others, check_contrast
+from services.generator.contrast import Others
 from services.generator.lines import first_line
 from services.generator.memory import footprint
 from services.generator.nucleus import draw, uniforms
+from services.generator.readings import check_contrast
 from services.generator.sampling import sample
 from stillhouse.errors import InvalidArgument
 from stillhouse.generator.convert import prompt_from_proto, prompt_to_proto

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from services.trainer.cancelling import raise_if_cancelled, to_the_end
+from services.runtime.cancelling import raise_if_cancelled, to_the_end
 
 
 async def test_a_cancelled_call_is_waited_for() -> None:
