@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from importlib.metadata import version
 
 import pyarrow as pa
 
 from services.experiments.ablation import BY_LOT, FULL, Bench
+from services.experiments.measured import measured_on
 from services.trainer.comparison import Row, alone, difference
 from services.trainer.comparison_page import cell
 from services.trainer.evaluation import METRICS
@@ -21,16 +18,13 @@ _METRICS = [next(one for one in METRICS if one.name == name) for name in _SHOWN]
 
 def markdown(bench: Bench, tables: Mapping[str, pa.Table], samples: Mapping[str, int]) -> str:
     """The whole page; `tables` by arm, the teacher among them, `samples` that trained each."""
-    when = datetime.now(UTC).strftime("%Y-%m-%d")
     held_out = len(tables[FULL])
     others = [name for name in tables if name != FULL]
     return "\n".join(
         [
             f"# Which layers matter: run {bench.run.id}",
             "",
-            f"{when}, {platform.machine()} with {os.cpu_count()} CPUs, Python "
-            f"{platform.python_version()}, torch {version('torch')}, transformers "
-            f"{version('transformers')}. Teacher `{bench.recipe.teacher.model}`, seed "
+            f"{measured_on('torch', 'transformers')}. Teacher `{bench.recipe.teacher.model}`, seed "
             f"{bench.recipe.seed}, {held_out} held-out documents. Every student comes of the same "
             f"teacher and of as many samples of generation 1, where there are so many; `{BY_LOT}` "
             "are any candidates. Near-duplicates among those that a missing layer lets through "

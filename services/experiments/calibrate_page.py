@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
-import platform
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from services.experiments.calibrate import Cut, Probe, aucs
+from services.experiments.measured import measured_on
 from stillhouse.recipe import Recipe
 
 
@@ -25,8 +23,7 @@ def markdown(
     lines = [
         f"# Calibration of {recipe.name}",
         "",
-        f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()} with {os.cpu_count()} CPUs, Python "
-        f"{platform.python_version()}. Critic `{recipe.teacher.model}`, digest `{digest[:16]}`; "
+        f"{measured_on()}. Critic `{recipe.teacher.model}`, digest `{digest[:16]}`; "
         f"{documents} documents, seed {recipe.seed}. No reference and no label was read.",
         "",
         f"- Positives: {made}.",

@@ -61,6 +61,16 @@ def trained_on(run: RunFolder, documents: Sequence[SourceDocument]) -> str:
     return f" ({seen} of them trained on)" if seen else ""
 
 
+def students(run: RunFolder, recipe: Recipe) -> list[ModelPointer]:
+    """The students that a run has trained so far."""
+    folders = {one: run.student(one) for one in range(1, recipe.generations + 1)}
+    return [
+        ModelPointer(str(folder.resolve()), digest(folder), generation)
+        for generation, folder in folders.items()
+        if folder.exists()
+    ]
+
+
 def systems_of(
     recipe: Recipe,
     teacher: ModelPointer,
@@ -70,13 +80,10 @@ def systems_of(
 ) -> list[System]:
     """Teacher, the students of a run, and the further models, of a stack with these targets."""
     found = [System(TEACHER, recipe.prompt, teacher)]
-    for generation in range(1, recipe.generations + 1 if run else 1):
-        folder = run.student(generation) if run else Path()
-        if folder.exists():
-            pointer = ModelPointer(str(folder.resolve()), digest(folder), generation)
-            chat = recipe.prompt.chat and _has_chat_template(pointer)
-            prompt = recipe.prompt.model_copy(update={"chat": chat})
-            found.append(System(student_name(generation), prompt, pointer))
+    for pointer in students(run, recipe) if run else ():
+        chat = recipe.prompt.chat and _has_chat_template(pointer)
+        prompt = recipe.prompt.model_copy(update={"chat": chat})
+        found.append(System(student_name(pointer.generation), prompt, pointer))
     for one in recipe.evaluation.models:
         template = one.template or recipe.prompt.template
         if one.name in rivals.folders:

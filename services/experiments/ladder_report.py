@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from importlib.metadata import version
 
 import numpy as np
 import pyarrow as pa
 
 from services.experiments.arms import Arm
+from services.experiments.measured import measured_on
 from services.trainer.cascades import cascade_of
 from services.trainer.statistics import bootstrap
 from stillhouse.generator.types import ModelPointer
@@ -22,15 +19,12 @@ _SHOWN = 5
 
 def markdown(arms: Sequence[Arm], tables: Sequence[pa.Table], teacher: ModelPointer) -> str:
     """The whole page."""
-    when = datetime.now(UTC).strftime("%Y-%m-%d")
     first = arms[0].recipe
     documents = len(set(tables[0]["source_id"].to_pylist()))
     lines = [
         "# The ladder: how many candidates pass the whole filter",
         "",
-        f"{when}, {platform.machine()} with {os.cpu_count()} CPUs, Python "
-        f"{platform.python_version()}, torch {version('torch')}, transformers "
-        f"{version('transformers')}. Teacher `{first.teacher.model}`, digest "
+        f"{measured_on('torch', 'transformers')}. Teacher `{first.teacher.model}`, digest "
         f"`{teacher.digest[:16]}`; {documents} documents, the same for every arm; seed "
         f"{first.seed}. Intervals are 95 % by bootstrap over documents.",
         "",

@@ -11,9 +11,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from services.checkpoints.digest import digest
 from services.checkpoints.load import load_tokenizer
-from services.trainer import obtained, tables
+from services.experiments.evaluating import students
+from services.trainer import obtained
 from services.trainer.asking import Asking
 from services.trainer.files import RunFolder, read_table, write_table
 from services.trainer.systems import TEACHER, student_name
@@ -58,25 +58,24 @@ def listeners(run: RunFolder, recipe: Recipe, teacher: ModelPointer) -> list[Lis
     tokenizer = load_tokenizer(Path(teacher.uri))
     if recipe.control.in_words:
         found.append(Listener(TEACHER, teacher, Asking.teacher(recipe, tokenizer)))
-    students = [one for one in range(1, recipe.generations + 1) if run.student(one).exists()]
-    if not students:
+    trained = students(run, recipe)
+    if not trained:
         raise FailedPrecondition(f"{run.id} has no student yet; run it to its end")
-    for generation in students:
-        folder = run.student(generation)
-        pointer = ModelPointer(str(folder.resolve()), digest(folder), generation)
-        asking = Asking.student(recipe, load_tokenizer(folder))
-        found.append(Listener(student_name(generation), pointer, asking))
+    for pointer in trained:
+        asking = Asking.student(recipe, load_tokenizer(Path(pointer.uri)))
+        found.append(Listener(student_name(pointer.generation), pointer, asking))
     return found
 
 
-def unused(run: RunFolder, recipe: Recipe, count: int) -> list[SourceDocument]:
-    """The first `count` documents that the run neither wrote about nor held out."""
-    training, _ = tables.documents_from(read_table(run.documents))
+def unused(
+    run: RunFolder, recipe: Recipe, training: Sequence[SourceDocument], count: int
+) -> list[SourceDocument]:
+    """The first `count` of the documents that the run might have written about and didn't."""
     used: set[str] = set()
     for generation in range(1, recipe.generations + 1):
         path = run.verdicts(generation)
         if path.exists():
-            used.update(read_table(path)["source_id"].unique().to_pylist())
+            used.update(read_table(path, ["source_id"])["source_id"].unique().to_pylist())
     found = [one for one in training if one.id not in used][:count]
     if len(found) < count:
         raise InvalidArgument(

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from importlib.metadata import version
 
 from services.experiments.listening import Found
+from services.experiments.measured import measured_on
 from services.trainer.comparison_page import cell
 from services.trainer.obtained import Row
 from stillhouse.recipe import Recipe
@@ -16,15 +13,12 @@ from stillhouse.recipe import Recipe
 
 def markdown(run_id: str, recipe: Recipe, found: Found) -> str:
     """The whole page."""
-    when = datetime.now(UTC).strftime("%Y-%m-%d")
     return "\n".join(
         [
             f"# Asked and obtained, by guidance scale: run {run_id}",
             "",
-            f"{when}, {platform.machine()} with {os.cpu_count()} CPUs, Python "
-            f"{platform.python_version()}, torch {version('torch')}, transformers "
-            f"{version('transformers')}. Teacher `{recipe.teacher.model}`, seed {recipe.seed}. "
-            "Each document is asked for each bucket, at temperature "
+            f"{measured_on('torch', 'transformers')}. Teacher `{recipe.teacher.model}`, seed "
+            f"{recipe.seed}. Each document is asked for each bucket, at temperature "
             f"{recipe.evaluation.temperature:g}; intervals are over documents.",
             "",
             f"## On {_documents(found.validation)} documents that the run did not use",

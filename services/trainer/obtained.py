@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 
 from services.trainer.asking import Asking
 from services.trainer.statistics import Interval, bootstrap
-from stillhouse.control import NOTHING, Kind, bucket, value
+from stillhouse.control import KINDS, NOTHING, bucket, edges, value
 from stillhouse.corpus import SourceDocument
 from stillhouse.generator.types import Prompt
-from stillhouse.recipe import Control
 
 CONTROL = "control"  # the name of its table among the systems'
 
@@ -59,11 +58,6 @@ class Row:
     chance: float
 
 
-def edges(kind: Kind, control: Control) -> tuple[float, ...]:
-    """The edges between a kind's buckets; none where it is not controlled."""
-    return control.length if kind == "length" else control.extractiveness
-
-
 async def obtain(
     system: str,
     write: Write,
@@ -72,8 +66,7 @@ async def obtain(
 ) -> pa.Table:
     """Ask for every bucket of every document; `write` answers prompts with one text each."""
     rows, control = [], asking.control
-    kinds: tuple[Kind, ...] = ("length", "extractiveness")
-    for kind in kinds:
+    for kind in KINDS:
         limits = edges(kind, control)
         for number in range(len(limits) + 1 if limits else 0):
             asked = replace(NOTHING, **{kind: number})

@@ -17,6 +17,25 @@ from tests.support.tiny_model import make_tiny_model
 
 pytestmark = pytest.mark.timeout(400)
 
+STILLHOUSE = str(Path(sys.executable).parent / "stillhouse")
+
+
+def finished_run(folder: Path, **sections: Any) -> Path:
+    """The folder of a run of one generation with a tiny teacher, by a recipe with `sections`."""
+    make_tiny_model(folder / "teacher")
+    write_corpus(folder / "corpus.jsonl", 24)
+    recipe: dict[str, Any] = {
+        "name": "tiny",
+        "generations": 1,
+        "corpus": {"source": "corpus.jsonl", "min_sentences": 1, "held_out": 4},
+        "teacher": {"model": "./teacher"},
+        "evaluation": {"resamples": 50},
+    }
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(recipe | sections))
+    subprocess.run([STILLHOUSE, "run", "tiny.yaml"], cwd=folder, capture_output=True, check=True)
+    (run,) = (folder / "runs").iterdir()
+    return run
+
 
 def test_the_ladder_is_written_and_not_climbed_twice(tmp_path: Path) -> None:
     make_tiny_model(tmp_path / "teacher")
@@ -39,7 +58,7 @@ def test_the_ladder_is_written_and_not_climbed_twice(tmp_path: Path) -> None:
         },
     }
     (tmp_path / "arms.yaml").write_text(yaml.safe_dump(experiment))
-    command = [str(Path(sys.executable).parent / "stillhouse"), "experiment", "ladder"]
+    command = [STILLHOUSE, "experiment", "ladder"]
     command += ["arms.yaml", "--documents", "5", "--out", "ladder.md"]
     first = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert first.returncode == 0, first.stderr
@@ -55,27 +74,17 @@ def test_the_ladder_is_written_and_not_climbed_twice(tmp_path: Path) -> None:
 
 
 def test_the_layers_of_a_run_are_left_out_in_turn(tmp_path: Path) -> None:
-    make_tiny_model(tmp_path / "teacher")
-    write_corpus(tmp_path / "corpus.jsonl", 24)
-    recipe: dict[str, Any] = {
-        "name": "tiny",
-        "generations": 1,
-        "corpus": {"source": "corpus.jsonl", "min_sentences": 1, "held_out": 4},
-        "teacher": {"model": "./teacher"},
-        "generation": {"samples": 4, "max_new_tokens": 24, "target": 12, "budget": 80},
-        "filter": {
+    run = finished_run(
+        tmp_path,
+        generation={"samples": 4, "max_new_tokens": 24, "target": 12, "budget": 80},
+        filter={
             "layers": [
                 {"name": "brevity", "thresholds": {"ratio": 5, "min_words": 3, "max_words": 999}},
                 {"name": "diversity", "thresholds": {"keep": 1}},
             ]
         },
-        "evaluation": {"resamples": 50},
-    }
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(recipe))
-    stillhouse = str(Path(sys.executable).parent / "stillhouse")
-    subprocess.run([stillhouse, "run", "tiny.yaml"], cwd=tmp_path, capture_output=True, check=True)
-    (run,) = (tmp_path / "runs").iterdir()
-    command = [stillhouse, "experiment", "ablation", run.name, "--out", "page.md"]
+    )
+    command = [STILLHOUSE, "experiment", "ablation", run.name, "--out", "page.md"]
     command += ["--student-layers", "2"]
     first = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert first.returncode == 0, first.stderr
@@ -102,32 +111,22 @@ def test_the_layers_of_a_run_are_left_out_in_turn(tmp_path: Path) -> None:
 
 
 def test_the_scale_of_guidance_is_chosen_on_documents_that_the_run_left(tmp_path: Path) -> None:
-    make_tiny_model(tmp_path / "teacher")
-    write_corpus(tmp_path / "corpus.jsonl", 24)
-    recipe: dict[str, Any] = {
-        "name": "tiny",
-        "generations": 1,
-        "corpus": {"source": "corpus.jsonl", "min_sentences": 1, "held_out": 4},
-        "teacher": {"model": "./teacher"},
-        "generation": {"samples": 4, "documents_per_batch": 4, "max_new_tokens": 16}
+    run = finished_run(
+        tmp_path,
+        generation={"samples": 4, "documents_per_batch": 4, "max_new_tokens": 16}
         | {"target": 12, "budget": 48},
-        "control": {"length": [3], "length_codes": ["Few.", "Many."]},
-        "filter": {
+        control={"length": [3], "length_codes": ["Few.", "Many."]},
+        filter={
             "layers": [
                 {"name": "brevity", "thresholds": {"ratio": 9, "min_words": 1, "max_words": 999}}
             ]
         },
-        "evaluation": {"resamples": 50},
-    }
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(recipe))
-    stillhouse = str(Path(sys.executable).parent / "stillhouse")
-    subprocess.run([stillhouse, "run", "tiny.yaml"], cwd=tmp_path, capture_output=True, check=True)
-    (run,) = (tmp_path / "runs").iterdir()
+    )
     asked = pq.read_table(run / "evaluation" / "control.parquet")
     assert asked.group_by("system").aggregate([([], "count_all")]).to_pylist() == [
         {"system": name, "count_all": 8} for name in ("teacher", "student gen 1")
     ]
-    command = [stillhouse, "experiment", "control", run.name, "--out", "page.md"]
+    command = [STILLHOUSE, "experiment", "control", run.name, "--out", "page.md"]
     command += ["--guidance-scale", "1.5", "--documents"]
     done = subprocess.run(
         [*command, "5"], cwd=tmp_path, capture_output=True, text=True, check=False

@@ -20,6 +20,7 @@ from stillhouse.text.words import words
 _TIMES = 10
 
 Kind = Literal["length", "extractiveness"]
+KINDS: tuple[Kind, ...] = ("length", "extractiveness")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,11 @@ class Buckets:
     def others(self, control: Control) -> list[Buckets]:
         """What could be asked for instead: the other buckets of each kind that is asked for."""
         found = []
-        for kind, edges in (("length", control.length), ("extractiveness", control.extractiveness)):
+        for kind in KINDS:
             asked = getattr(self, kind)
             if asked is not None:
-                numbers = [number for number in range(len(edges) + 1) if number != asked]
+                every = range(len(edges(kind, control)) + 1)
+                numbers = [number for number in every if number != asked]
                 found += [replace(self, **{kind: number}) for number in numbers]
         return found
 
@@ -61,6 +63,11 @@ class Buckets:
 
 
 NOTHING = Buckets()
+
+
+def edges(kind: Kind, control: Control) -> tuple[float, ...]:
+    """The edges between a kind's buckets; none where it is not controlled."""
+    return control.length if kind == "length" else control.extractiveness
 
 
 def bucket(value: float, edges: Sequence[float]) -> int:

@@ -17,6 +17,7 @@ from services.generator.sampling import sample
 from stillhouse.errors import InvalidArgument
 from stillhouse.generator.convert import prompt_from_proto, prompt_to_proto
 from stillhouse.generator.types import Beam, Clause, Contrast, Decoding, Literal, Prompt
+from tests.support.likelihood import logprob
 from tests.support.tiny_model import make_tiny_seq2seq
 
 TOLD = Contrast(("A heap is", "Return an array of the elements that are in the"), 2.5)
@@ -72,11 +73,7 @@ def test_equals_decoding_one_by_one(tiny: LoadedModel, temperature: float) -> No
 def test_the_logprob_is_that_of_the_prompt_alone(tiny: LoadedModel) -> None:
     one = sample(tiny, PROMPTS, DECODING)[0][1]
     tokens = naive_texts(tiny, PROMPTS[0], 1, DECODING)
-    ids = tiny.tokenizer(PROMPTS[0].text, add_special_tokens=False)["input_ids"]
-    with torch.inference_mode():
-        logprobs = tiny.model(torch.tensor([ids + tokens])).logits[0].log_softmax(-1)
-    expected = sum(float(logprobs[len(ids) + i - 1, t]) for i, t in enumerate(tokens))
-    assert one.logprob == pytest.approx(expected, abs=1e-3)
+    assert one.logprob == pytest.approx(logprob(tiny, PROMPTS[0].text, tokens), abs=1e-3)
 
 
 def texts(loaded: LoadedModel, prompts: list[Prompt], decoding: Decoding) -> list[list[str]]:

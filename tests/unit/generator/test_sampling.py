@@ -12,6 +12,7 @@ from services.generator.nucleus import draw, uniforms
 from services.generator.sampling import sample
 from stillhouse.errors import Cancelled, InvalidArgument
 from stillhouse.generator.types import Clause, Decoding, Literal, Prompt
+from tests.support.likelihood import logprob
 
 PROMPTS = [Prompt("a", "Return the"), Prompt("b", "A heap is an array of elements where each is")]
 
@@ -82,11 +83,7 @@ def test_logprob_is_that_of_the_plain_model(tiny: LoadedModel) -> None:
     decoding = Decoding(samples=2, max_new_tokens=6, temperature=0.7, top_p=0.8, seed=5)
     one = sample(tiny, PROMPTS[:1], decoding)[0][1]
     tokens = naive_tokens(tiny, PROMPTS[0], 1, decoding)
-    ids = tiny.tokenizer(PROMPTS[0].text, add_special_tokens=False)["input_ids"]
-    with torch.inference_mode():
-        logprobs = tiny.model(torch.tensor([ids + tokens])).logits[0].log_softmax(-1)
-    expected = sum(float(logprobs[len(ids) + i - 1, t]) for i, t in enumerate(tokens))
-    assert one.logprob == pytest.approx(expected, abs=1e-3)
+    assert one.logprob == pytest.approx(logprob(tiny, PROMPTS[0].text, tokens), abs=1e-3)
 
 
 def test_the_length_limit_is_told_from_an_end(tiny: LoadedModel) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import click
@@ -15,7 +17,7 @@ from stillhouse.filter.client import AsyncFilterClient
 from stillhouse.generator.client import AsyncGeneratorClient
 from stillhouse.local.configure import configure
 from stillhouse.local.prepare import Workspace
-from stillhouse.local.stack import running
+from stillhouse.local.stack import Stack, running
 from stillhouse.recipe import Recipe
 
 
@@ -51,10 +53,7 @@ def ladder(arms: Path, documents: int, out: Path, workspace: Path) -> None:
     with running(config) as stack:
 
         async def work() -> None:
-            async with (
-                AsyncGeneratorClient(stack.targets["generator-1"], timeout=3600) as generator,
-                AsyncFilterClient(stack.targets["filter"], timeout=3600) as judge,
-            ):
+            async with _services(stack) as (generator, judge):
                 bench = Bench(
                     generator,
                     judge,
@@ -109,10 +108,7 @@ def ablation(
     with running(config) as stack:
 
         async def work() -> None:
-            async with (
-                AsyncGeneratorClient(stack.targets["generator-1"], timeout=3600) as generator,
-                AsyncFilterClient(stack.targets["filter"], timeout=3600) as judge,
-            ):
+            async with _services(stack) as (generator, judge):
                 bench = Bench(found, recipe, config.teacher, generator, judge, folder)
                 used = await ablate(bench, arms, held_out, console.print)
                 results = {name: read_table(folder.evaluation(name)) for name in (TEACHER, *used)}
@@ -153,8 +149,8 @@ def control(
     console = Console()
     found = RunFolder(runs / run)
     recipe = Recipe.read(found.recipe)
-    _, held_out = tables.documents_from(read_table(found.documents))
-    chosen_by = unused(found, recipe, documents)
+    training, held_out = tables.documents_from(read_table(found.documents))
+    chosen_by = unused(found, recipe, training, documents)
     space = Workspace(workspace.resolve())
     config = configure(recipe, space, console.print)
     systems = listeners(found, recipe, config.teacher)
@@ -162,10 +158,7 @@ def control(
     with running(config) as stack:
 
         async def work() -> None:
-            async with (
-                AsyncGeneratorClient(stack.targets["generator-1"], timeout=3600) as generator,
-                AsyncFilterClient(stack.targets["filter"], timeout=3600) as judge,
-            ):
+            async with _services(stack) as (generator, judge):
                 examiner = Examiner(generator, judge, recipe, folder, held_out, lambda _: None)
                 page = await listen(
                     systems,
@@ -195,6 +188,16 @@ def seeds(run_ids: tuple[str, ...], out: Path, runs: Path) -> None:
 
     write_text(out, markdown([read_run(RunFolder(runs / one)) for one in run_ids]))
     Console().print(f"written: {out}", highlight=False, soft_wrap=True)
+
+
+@asynccontextmanager
+async def _services(stack: Stack) -> AsyncIterator[tuple[AsyncGeneratorClient, AsyncFilterClient]]:
+    """A stack's generator and filter, for long calls."""
+    async with (
+        AsyncGeneratorClient(stack.targets["generator-1"], timeout=3600) as generator,
+        AsyncFilterClient(stack.targets["filter"], timeout=3600) as judge,
+    ):
+        yield generator, judge
 
 
 def _spread(
